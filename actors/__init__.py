@@ -1,0 +1,1 @@
+"""Ray actors, one a file: they own processes and resources, never algorithms."""

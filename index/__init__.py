@@ -1,0 +1,1 @@
+"""What is known about images: embeddings, FAISS, clustering, the LMDB store, the shape library."""

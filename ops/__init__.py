@@ -1,0 +1,1 @@
+"""How Shapelode is watched and kept: errors, metrics, logs, benchmarks, procedural data."""

@@ -1,0 +1,73 @@
+"""Every exception Shapelode raises on purpose, as one tree.
+
+    ShapelodeError                 base; its message is one line that says what to do
+    ├── ConfigError                a key, flag or environment variable is wrong
+    ├── StateError                 the state directory cannot be used
+    │   ├── StateBusyError         another daemon writes to it
+    │   └── FingerprintError       it holds vectors of another backbone
+    ├── SourceError                a shard pattern or URL cannot be read at all
+    ├── BackboneError              weights missing, unreadable or unreachable
+    ├── PortInUseError             a listening address is taken
+    ├── NotFoundError              an unknown cluster, shape, version or image
+    ├── RejectError                one image is refused; carries the reason it is counted under
+    └── ReconstructionError        a reconstruction broke (a verdict "no shape" is not an error)
+"""
+
+from __future__ import annotations
+
+
+class ShapelodeError(Exception):
+    """Base of all errors; ``str(error)`` is one line fit for a person."""
+
+    exit_code = 1
+
+
+class ConfigError(ShapelodeError):
+    """A configuration key, flag or environment variable is unknown or out of range."""
+
+    exit_code = 2
+
+
+class StateError(ShapelodeError):
+    """The state directory is missing, unreadable, damaged or of another schema."""
+
+
+class StateBusyError(StateError):
+    """Another process holds the write lock of the state directory."""
+
+
+class FingerprintError(StateError):
+    """The state directory was written with another backbone."""
+
+
+class SourceError(ShapelodeError):
+    """A shard pattern matches nothing or a URL is not allowed or not reachable."""
+
+
+class BackboneError(ShapelodeError):
+    """Backbone weights cannot be found, read or fetched."""
+
+
+class PortInUseError(ShapelodeError):
+    """The address to listen on is taken."""
+
+
+class NotFoundError(ShapelodeError):
+    """No cluster, shape, version or image has this id."""
+
+
+class RejectError(ShapelodeError):
+    """One image or tar member is refused.
+
+    Attributes:
+        reason: short snake_case label, bounded in number, used as a metric label.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ReconstructionError(ShapelodeError):
+    """A reconstruction could not be carried out."""
