@@ -1,16 +1,16 @@
 """Every exception Shapelode raises on purpose, as one tree.
 
-    ShapelodeError                 base; its message is one line that says what to do
-    ├── ConfigError                a key, flag or environment variable is wrong
-    ├── StateError                 the state directory cannot be used
-    │   ├── StateBusyError         another daemon writes to it
-    │   └── FingerprintError       it holds vectors of another backbone
-    ├── SourceError                a shard pattern or URL cannot be read at all
-    ├── BackboneError              weights missing, unreadable or unreachable
-    ├── PortInUseError             a listening address is taken
-    ├── NotFoundError              an unknown cluster, shape, version or image
-    ├── RejectError                one image is refused; carries the reason it is counted under
-    └── ReconstructionError        a reconstruction broke (a verdict "no shape" is not an error)
+ShapelodeError                 base; its message is one line that says what to do
+├── ConfigError                a key, flag or environment variable is wrong
+├── StateError                 the state directory cannot be used
+│   ├── StateBusyError         another daemon writes to it
+│   └── FingerprintError       it holds vectors of another backbone
+├── SourceError                a shard pattern or URL cannot be read at all
+├── BackboneError              weights missing, unreadable or unreachable
+├── PortInUseError             a listening address is taken
+├── NotFoundError              an unknown cluster, shape, version or image
+├── RejectError                one image is refused; carries the reason it is counted under
+└── ReconstructionError        a reconstruction broke (a verdict "no shape" is not an error)
 """
 
 from __future__ import annotations
@@ -67,6 +67,10 @@ class RejectError(ShapelodeError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type[RejectError], tuple[str, str]]:
+        """Pickles by its two arguments, since it travels between processes."""
+        return type(self), (self.reason, self.detail)
 
 
 class ReconstructionError(ShapelodeError):

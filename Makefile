@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo demo-stop test lint clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(READY)  ## make the virtual environment with the pinned dependencies
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,dev]'
+	@touch $@
+
+demo: $(READY)  ## mine shapes from a procedural stream, end to end
+	$(BIN)/python -m ops.demo --state demo-state
+
+demo-stop: $(READY)  ## stop the library page the demo left running
+	$(BIN)/python -m ops.demo --state demo-state --stop
+
+test: $(READY)  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## lint, check formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the environment and the demo's state
+	rm -rf $(VENV) demo-state
