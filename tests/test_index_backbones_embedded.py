@@ -1,0 +1,115 @@
+"""The `embedded` backbone on pictures drawn here."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from index.backbones import load_backbone
+from index.backbones.base import Backbone
+from index.backbones.crop import MIN_SIDE
+from index.views import CROP_SIZE, ObjectView
+from ops.errors import RejectError
+
+
+@cache
+def backbone() -> Backbone:
+    return load_backbone("embedded")
+
+
+def picture(seed: int, shape: str = "disc", size: tuple[int, int] = (240, 320)) -> tuple[np.ndarray, np.ndarray]:
+    """A shaded object on a soft backdrop, and its mask."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(float)
+    rows -= size[0] * rng.uniform(0.4, 0.6)
+    columns -= size[1] * rng.uniform(0.4, 0.6)
+    radius = 0.28 * min(size)
+    mask = rows**2 + columns**2 < radius**2
+    if shape == "cross":
+        near = (abs(rows) < radius) & (abs(columns) < radius)
+        mask = near & ((abs(rows) < 0.3 * radius) | (abs(columns) < 0.3 * radius))
+    shade = 0.75 + 0.25 * (columns - rows) / (2 * radius)
+    front = np.clip(shade, 0.3, 1)[..., None] * rng.uniform(120, 255, 3)
+    back = rng.uniform(150, 230) + ndimage.gaussian_filter(rng.normal(0, 40, (*size, 3)), (12, 12, 0))
+    return np.clip(np.where(mask[..., None], front, back), 0, 255).astype(np.uint8), mask
+
+
+def view_of(image: np.ndarray) -> ObjectView:
+    (view,) = backbone().embed([image])
+    assert isinstance(view, ObjectView)
+    return view
+
+
+def test_a_view_keeps_its_contract() -> None:
+    image, mask = picture(0)
+    view = view_of(image)
+    assert view.descriptor.shape == (backbone().dim,) and view.descriptor.dtype == np.float32
+    assert np.linalg.norm(view.descriptor) == pytest.approx(1, abs=1e-4)
+    assert view.crop.shape == (CROP_SIZE, CROP_SIZE, 3) and view.crop.dtype == np.uint8
+    assert view.mask.shape == (CROP_SIZE, CROP_SIZE) and view.mask.dtype == np.bool_
+    assert view.image_size == (320, 240)
+    assert view.box[2] - view.box[0] == pytest.approx(view.box[3] - view.box[1])
+    assert view.foreground == pytest.approx(mask.mean(), rel=0.3)
+
+
+def test_the_mask_covers_the_object() -> None:
+    image, mask = picture(1)
+    view = view_of(image)
+    found = np.zeros(mask.shape, dtype=bool)
+    scale = CROP_SIZE / (view.box[2] - view.box[0])
+    rows = ((np.arange(mask.shape[0]) + 0.5 - view.box[1]) * scale).astype(int)
+    columns = ((np.arange(mask.shape[1]) + 0.5 - view.box[0]) * scale).astype(int)
+    inside = np.ix_((rows >= 0) & (rows < CROP_SIZE), (columns >= 0) & (columns < CROP_SIZE))
+    kept_rows = rows[(rows >= 0) & (rows < CROP_SIZE)]
+    found[inside] = view.mask[np.ix_(kept_rows, columns[(columns >= 0) & (columns < CROP_SIZE)])]
+    assert (found & mask).sum() / (found | mask).sum() > 0.8
+
+
+def test_rejections_are_values_in_their_place() -> None:
+    blank = np.full((100, 140, 3), 200, dtype=np.uint8)
+    tiny = np.zeros((MIN_SIDE - 1, 50, 3), dtype=np.uint8)
+    results = backbone().embed([blank, picture(2)[0], tiny])
+    assert [getattr(result, "reason", "view") for result in results] == ["no_foreground", "view", "too_small"]
+    assert isinstance(results[0], RejectError)
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert backbone().embed([]) == []
+    assert backbone().patches(np.empty((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)).shape == (0, 384, 16, 16)
+
+
+def test_a_descriptor_does_not_depend_on_its_batch() -> None:
+    images = [picture(seed)[0] for seed in range(3)]
+    for image, together in zip(images, backbone().embed(images), strict=True):
+        assert isinstance(together, ObjectView)
+        assert np.abs(view_of(image).descriptor - together.descriptor).max() < 1e-3
+
+
+def test_shapes_are_nearer_to_their_like() -> None:
+    shapes = ["disc", "cross"] * 3
+    views = backbone().embed([picture(10 + index, shape)[0] for index, shape in enumerate(shapes)])
+    vectors = np.stack([view.descriptor for view in views if isinstance(view, ObjectView)])
+    similarity = vectors @ vectors.T - 2 * np.eye(len(shapes))
+    assert [shapes[nearest] for nearest in similarity.argmax(axis=1)] == shapes
+
+
+def test_patches_follow_the_picture() -> None:
+    crop = view_of(picture(3)[0]).crop
+    features = backbone().patches(np.stack([crop, np.roll(crop, 56, axis=1)]))
+    assert features.shape == (2, 384, 16, 16) and features.dtype == np.float32
+    units = features / np.linalg.norm(features, axis=1, keepdims=True)
+    here = (units[0, :, 4:12, 4:8] * units[1, :, 4:12, 8:12]).sum(axis=0).mean()
+    elsewhere = (units[0, :, 4:12, 4:8] * units[1, :, 4:12, 12:16]).sum(axis=0).mean()
+    assert here > elsewhere
+
+
+def test_precision_hardly_moves_the_descriptor() -> None:
+    image = picture(4)[0]
+    exact = load_backbone("embedded", precision="fp32")
+    (view,) = exact.embed([image])
+    assert isinstance(view, ObjectView)
+    assert view.descriptor @ view_of(image).descriptor > 0.99
+    assert exact.fingerprint == backbone().fingerprint
