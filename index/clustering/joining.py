@@ -1,0 +1,97 @@
+"""Decides which micro-cluster a vector joins: only one that holds nearly the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clustering.base import FloatArray
+from index.clustering.micro import MicroTable
+from index.clustering.space import Space
+
+SAME = 0.999
+"""Cosine from which two vectors are one picture while there is no fitted space yet."""
+
+_SLACK = 1e-3  # what float32 and the order of summation may do to a similarity
+
+
+class Joiner:
+    """Nearest micro-clusters in the current space.
+
+    Rows in float32 only propose; a proposal is decided in float64 from the sums, so that it doesn't depend on
+    how the stream was cut into batches or when it was interrupted.
+    """
+
+    def __init__(self, table: MicroTable, space: Space | None, threshold: float) -> None:
+        self._table = table
+        self._space = space
+        self._threshold = threshold if space else SAME
+        self._size = 0
+        self._rows = np.zeros((0, 0), np.float32)
+        if len(table):
+            self._append(self._map(table.totals))
+
+    def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+        """For each mapped vector the micro-clusters that it may join."""
+        if not self._size:
+            return [np.zeros(0, np.int64) for _ in mapped]
+        near = mapped.astype(np.float32) @ self._rows[: self._size].T >= self._threshold - _SLACK
+        return [np.flatnonzero(row) for row in near]
+
+    def propose_among(self, mapped: NDArray[np.float64], micros: set[int]) -> set[int]:
+        """Those of `micros` that one mapped vector ``(r,)`` may join."""
+        some = np.fromiter(micros, np.int64, len(micros))
+        near = self._rows[some] @ mapped.astype(np.float32) >= self._threshold - _SLACK if len(some) else some
+        return set(some[near.astype(bool)].tolist())
+
+    def decide(self, vector: FloatArray, candidates: Iterable[int]) -> int:
+        """The best micro-cluster for a unit vector among candidates, -1 if none is near enough."""
+        scored = [(self._similarity(vector, micro), -micro) for micro in candidates]
+        score, older = max(scored, default=(-np.inf, 1))
+        return -older if score >= self._threshold else -1
+
+    def refresh(self, micro: int) -> None:
+        """Takes over a micro-cluster that has been opened or joined."""
+        row = self._map(self._table.totals[micro : micro + 1])
+        if micro == self._size:
+            self._append(row)
+        else:
+            self._rows[micro] = row[0]
+
+    def _similarity(self, vector: FloatArray, micro: int) -> float:
+        pair = np.stack([vector, self._table.totals[micro]])
+        if self._space is None:
+            return _cosine(pair.astype(np.float64))
+        # Few whitened dimensions can hide a difference, hence the centred descriptors have to agree too.
+        return min(_cosine(self._space.apply(_unit(pair))), _cosine(self._space.centred(_unit(pair))))
+
+    def _map(self, totals: FloatArray) -> FloatArray:
+        return map_vectors(self._space, totals).astype(np.float32)
+
+    def _append(self, rows: FloatArray) -> None:
+        needed = self._size + len(rows)
+        if needed > len(self._rows):
+            grown = np.zeros((needed + max(64, needed // 2), rows.shape[1]), np.float32)
+            if self._size:
+                grown[: self._size] = self._rows[: self._size]
+            self._rows = grown
+        self._rows[self._size : needed] = rows
+        self._size = needed
+
+
+def map_vectors(space: Space | None, vectors: FloatArray) -> NDArray[np.float64]:
+    """Unit rows in the space, or simply unit rows while there is none."""
+    unit = _unit(vectors)
+    return space.apply(unit) if space else unit
+
+
+def _unit(vectors: FloatArray) -> NDArray[np.float64]:
+    wide = np.asarray(vectors, np.float64)
+    norm = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.maximum(norm, 1e-12), np.float64)
+
+
+def _cosine(pair: NDArray[np.float64]) -> float:
+    return float(pair[0] @ pair[1] / max(float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1])), 1e-12))

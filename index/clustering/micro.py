@@ -1,0 +1,137 @@
+"""The table of micro-clusters: sums of unit vectors, lossless for average linkage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clustering.base import FloatArray, IntArray
+from index.records import OUTLIER, MicroRecord
+from ops.errors import NotFoundError, StateError
+
+
+class MicroTable:
+    """Micro-clusters by id, which is also their row."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._totals = np.zeros((0, 0), np.float32)
+        self._counts = np.zeros(0, np.int64)
+        self._clusters = np.zeros(0, np.int64)
+        self._dirty: set[int] = set()
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors, 0 before the first."""
+        return self._totals.shape[1]
+
+    @property
+    def totals(self) -> FloatArray:
+        """``(M, D)`` sums of unit vectors."""
+        return self._totals[: self._size]
+
+    @property
+    def counts(self) -> IntArray:
+        """``(M,)`` vectors in each."""
+        return self._counts[: self._size]
+
+    @property
+    def clusters(self) -> IntArray:
+        """``(M,)`` cluster of each, `OUTLIER` for none."""
+        return self._clusters[: self._size]
+
+    def open(self, vector: FloatArray, cluster: int) -> int:
+        """Opens a micro-cluster with one unit vector; returns its id."""
+        micro = self._size
+        self._reserve(micro + 1)
+        self._size += 1
+        self._totals[micro] = vector
+        self._counts[micro] = 1
+        self._clusters[micro] = cluster
+        self._dirty.add(micro)
+        return micro
+
+    def join(self, micro: int, vector: FloatArray) -> None:
+        """Adds a unit vector to a micro-cluster."""
+        self._totals[micro] += vector
+        self._counts[micro] += 1
+        self._dirty.add(micro)
+
+    def relabel(self, clusters: IntArray) -> None:
+        """Sets the cluster of every micro-cluster."""
+        self._dirty.update(np.flatnonzero(self.clusters != clusters).tolist())
+        self._clusters[: self._size] = clusters
+
+    def labels_of(self, micros: IntArray) -> IntArray:
+        """Clusters of micro-clusters.
+
+        Raises:
+            NotFoundError: an id was never given out.
+        """
+        wanted = np.asarray(micros, np.int64)
+        if wanted.size and not 0 <= int(wanted.min()) <= int(wanted.max()) < self._size:
+            raise NotFoundError(f"micro-clusters run from 0 to {self._size - 1}")
+        return self.clusters[wanted]
+
+    def sizes(self) -> dict[int, int]:
+        """Vectors in each cluster, outliers left out."""
+        ids, slot = np.unique(self.clusters, return_inverse=True)
+        sums = np.bincount(slot, weights=self.counts, minlength=len(ids))
+        return {int(i): int(n) for i, n in zip(ids, sums, strict=True) if i != OUTLIER}
+
+    def widen(self, dim: int) -> None:
+        """Appends columns of zeros up to `dim`."""
+        if dim > self.dim:
+            self._totals = np.pad(self._totals, ((0, 0), (0, dim - self.dim)))
+
+    def set_dim(self, dim: int) -> None:
+        """Takes the length of the first vectors.
+
+        Raises:
+            StateError: there are vectors of another length.
+        """
+        if self.dim not in (0, dim):
+            raise StateError(f"the clusterer holds vectors of {self.dim} numbers, not {dim}")
+        self.widen(dim)
+
+    def take_dirty(self) -> list[MicroRecord]:
+        """Records of what changed since the last call, in order of id."""
+        ids, self._dirty = sorted(self._dirty), set()
+        return [self._record(micro) for micro in ids]
+
+    def load(self, records: Sequence[MicroRecord]) -> None:
+        """Replaces the table by records.
+
+        Raises:
+            StateError: ids have gaps, or vectors differ in length.
+        """
+        ordered = sorted(records, key=lambda record: record.id)
+        if [record.id for record in ordered] != list(range(len(ordered))):
+            raise StateError("the store's micro-clusters are not numbered without gaps: restore a backup")
+        rows = [np.frombuffer(record.total, "<f4") for record in ordered]
+        if len({len(row) for row in rows}) > 1:
+            raise StateError("the store's micro-clusters differ in dimension: restore a backup")
+        self._totals = np.array(rows, np.float32) if rows else np.zeros((0, 0), np.float32)
+        self._counts = np.array([record.count for record in ordered], np.int64)
+        self._clusters = np.array([record.cluster for record in ordered], np.int64)
+        self._size, self._dirty = len(ordered), set()
+
+    def _record(self, micro: int) -> MicroRecord:
+        total = np.asarray(self._totals[micro], "<f4").tobytes()
+        return MicroRecord(micro, int(self._counts[micro]), total, int(self._clusters[micro]))
+
+    def _reserve(self, size: int) -> None:
+        if size > len(self._counts):
+            extra = max(64, size // 2)
+            self._totals = np.concatenate([self._totals, np.zeros((extra, self.dim), np.float32)])
+            self._counts = _grown(self._counts, extra)
+            self._clusters = _grown(self._clusters, extra)
+
+
+def _grown(values: NDArray[np.int64], extra: int) -> NDArray[np.int64]:
+    return np.concatenate([values, np.zeros(extra, np.int64)])

@@ -1,0 +1,227 @@
+"""Shapelode's own clusterer: near-duplicates join online, average linkage regroups them now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from river.base.typing import FeatureName
+
+from index.clustering.base import (
+    FIRST_CLUSTER,
+    Assignments,
+    FeatureColumns,
+    FloatArray,
+    IntArray,
+    LineageEvent,
+    OnlineClusterer,
+    unit_rows,
+)
+from index.clustering.clock import RepairClock
+from index.clustering.joining import Joiner, map_vectors
+from index.clustering.lineage import carry_ids
+from index.clustering.linkage import average_linkage
+from index.clustering.micro import MicroTable
+from index.clustering.snapshot import Snapshot, make_snapshot, unpack
+from index.clustering.space import Space, fit_space
+from index.records import OUTLIER, MicroRecord
+from ops.errors import ConfigError, StateError
+
+MIN_FIT = 16
+"""Micro-clusters that a repair needs; the chance level of fewer means nothing."""
+
+
+class OnlineLinkage(OnlineClusterer):
+    """Online average linkage in a whitened space, with a threshold counted from chance.
+
+    A vector joins the micro-cluster that holds nearly the same picture, or opens one, and is put into the
+    cluster that it is most similar to on average, if that is more than chance allows. Every so often, and
+    when asked, all micro-clusters are grouped anew by average linkage; clusters keep their ids by overlap.
+    Since micro-clusters keep sums of unit vectors and a repair depends on them alone, the order of arrival
+    matters only through the near-duplicates.
+
+    Args:
+        z: mean similarity that holds a cluster together, in standard deviations above unrelated
+            pairs. Smaller gives fewer, wider clusters.
+        same: similarity from which two vectors share a micro-cluster.
+        min_size: a group of fewer vectors is no cluster, its members are outliers.
+        growth: a repair is due when the stream has grown by this share since the last one.
+        min_inserts: inserts before the first repair, and the fewest between two that come due.
+
+    Examples:
+        >>> import numpy as np
+        >>> from index.clustering import make_clusterer
+        >>> centres = np.eye(4, 16)
+        >>> noise = np.random.default_rng(0).normal(0, 0.05, (80, 16))
+        >>> clusterer = make_clusterer("linkage")
+        >>> _ = clusterer.learn_many(np.repeat(centres, 20, axis=0) + noise)
+        >>> _ = clusterer.repair()
+        >>> clusterer.sizes()
+        {1: 20, 2: 20, 3: 20, 4: 20}
+    """
+
+    def __init__(
+        self,
+        z: float = 1.6,
+        same: float = 0.92,
+        min_size: int = 3,
+        growth: float = 0.1,
+        min_inserts: int = 32,
+    ) -> None:
+        if not 0 < same <= 1 or growth <= 0 or min(min_size, min_inserts) < 1:
+            raise ConfigError("linkage: needs 0 < same <= 1, growth > 0, min_size >= 1, min_inserts >= 1")
+        self.z = z
+        self.same = same
+        self.min_size = min_size
+        self.growth = growth
+        self.min_inserts = min_inserts
+        self._columns = FeatureColumns()
+        self._table = MicroTable()
+        self._snapshot: Snapshot | None = None
+        self._joiner = Joiner(self._table, None, same)
+        self._next_cluster = FIRST_CLUSTER
+        self._clock = RepairClock(growth, min_inserts)
+
+    def learn_one(self, x: dict[FeatureName, Any]) -> None:
+        """Learns one dictionary of features; features may come and go."""
+        row = self._columns.learn(x)
+        if row.shape[1] > self._table.dim > 0:
+            self._table.widen(row.shape[1])
+            self._rebuild_joiner()
+        if row.shape[1]:
+            self.learn_many(row)
+
+    def predict_one(self, x: dict[FeatureName, Any]) -> int:
+        """Cluster of one dictionary of features, `OUTLIER` for none."""
+        row = self._columns.vector(x)
+        return int(self.predict_many(row).clusters[0]) if len(self._table) else OUTLIER
+
+    def learn_many(self, vectors: FloatArray) -> Assignments:
+        """Learns ``(N, D)`` vectors in order; makes the repairs that come due on the way.
+
+        Raises:
+            StateError: D differs from the vectors learnt before.
+        """
+        unit = unit_rows(vectors)
+        if not len(unit):
+            return Assignments(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        self._table.set_dim(unit.shape[1])
+        micros: list[int] = []
+        strengths: list[FloatArray] = []
+        events: list[LineageEvent] = []
+        while len(micros) < len(unit):
+            chunk = unit[len(micros) : len(micros) + self._clock.until_due()]
+            learnt, strength = self._learn_chunk(chunk)
+            micros += learnt
+            strengths.append(strength)
+            if not self._clock.until_due():
+                events += self.repair()
+        ids = np.array(micros, np.int64)
+        clusters = self._table.labels_of(ids)
+        strength = np.where(clusters == OUTLIER, 0, np.concatenate(strengths)).astype(np.float32)
+        return Assignments(ids, clusters, strength, events)
+
+    def predict_many(self, vectors: FloatArray) -> Assignments:
+        """Says where ``(N, D)`` vectors would belong, learning nothing."""
+        unit = unit_rows(vectors)
+        if not len(self._table):
+            none = np.full(len(unit), -1, np.int64)
+            return Assignments(none, none.copy(), np.zeros(len(unit), np.float32))
+        mapped = map_vectors(self._space, unit)
+        proposals = self._joiner.propose(mapped)
+        micros = [self._joiner.decide(v, found.tolist()) for v, found in zip(unit, proposals, strict=True)]
+        clusters, strength = self._classify(mapped)
+        ids = np.array(micros, np.int64)
+        joined = ids >= 0
+        clusters[joined] = self._table.labels_of(ids[joined])
+        return Assignments(ids, clusters, np.where(clusters == OUTLIER, 0, strength).astype(np.float32))
+
+    def repair(self) -> list[LineageEvent]:
+        """Fits the space anew, regroups all micro-clusters, and carries the ids over."""
+        self._clock.repaired()
+        table = self._table
+        space = fit_space(unit_rows(table.totals), table.counts) if len(table) >= MIN_FIT else None
+        if space is None:
+            return []
+        rows = map_vectors(space, table.totals)
+        groups = average_linkage(rows.astype(np.float32), table.counts, space.threshold(self.z))
+        clusters, events, self._next_cluster = carry_ids(
+            table.clusters, groups, table.counts, self.min_size, self._next_cluster
+        )
+        table.relabel(clusters)
+        self._snapshot = make_snapshot(space, rows, table.counts, clusters)
+        self._rebuild_joiner()
+        return events
+
+    def labels_of(self, micros: IntArray) -> IntArray:
+        """Current cluster ids of micro-clusters.
+
+        Raises:
+            NotFoundError: one of the ids was never given out.
+        """
+        return self._table.labels_of(micros)
+
+    def sizes(self) -> dict[int, int]:
+        """Vectors in each cluster, outliers left out."""
+        return self._table.sizes()
+
+    def changed(self) -> list[MicroRecord]:
+        """Micro-clusters that changed since the last call."""
+        return self._table.take_dirty()
+
+    def scalars(self) -> dict[str, Any]:
+        """Counters and the snapshot of the last repair."""
+        state: dict[str, Any] = {
+            "next_cluster": self._next_cluster,
+            "learnt": self._clock.learnt,
+            "since_repair": self._clock.since_repair,
+        }
+        return state | (self._snapshot.pack() if self._snapshot else {})
+
+    def restore(self, micros: Sequence[MicroRecord], scalars: Mapping[str, Any]) -> None:
+        """Takes over the latest record of each micro-cluster and the latest scalars.
+
+        Raises:
+            StateError: records are missing or do not fit each other.
+        """
+        self._table.load(micros)
+        self._next_cluster = int(scalars.get("next_cluster", FIRST_CLUSTER))
+        self._clock.learnt = int(scalars.get("learnt", 0))
+        self._clock.since_repair = int(scalars.get("since_repair", 0))
+        self._snapshot = unpack(scalars) if "rank" in scalars else None
+        if self._clock.learnt != int(self._table.counts.sum()):
+            raise StateError(f"micro-clusters do not add up to {self._clock.learnt} images: restore a backup")
+        self._rebuild_joiner()
+
+    @property
+    def _space(self) -> Space | None:
+        return self._snapshot.space if self._snapshot else None
+
+    def _classify(self, mapped: NDArray[np.float64]) -> tuple[IntArray, FloatArray]:
+        if self._snapshot is None:
+            return np.full(len(mapped), OUTLIER, np.int64), np.zeros(len(mapped), np.float32)
+        return self._snapshot.classify(mapped, self._snapshot.space.threshold(self.z))
+
+    def _learn_chunk(self, unit: FloatArray) -> tuple[list[int], FloatArray]:
+        mapped = map_vectors(self._space, unit)
+        clusters, strength = self._classify(mapped)
+        proposals = self._joiner.propose(mapped)
+        touched: set[int] = set()  # opened or moved within this chunk: proposals were made without knowing
+        micros: list[int] = []
+        for i, (vector, cluster) in enumerate(zip(unit, clusters.tolist(), strict=True)):
+            fresh = self._joiner.propose_among(mapped[i], touched)
+            micro = self._joiner.decide(vector, (set(proposals[i].tolist()) - touched) | fresh)
+            if micro < 0:
+                micro = self._table.open(vector, cluster)
+            else:
+                self._table.join(micro, vector)
+            self._joiner.refresh(micro)
+            touched.add(micro)
+            micros.append(micro)
+        self._clock.tick(len(unit))
+        return micros, strength
+
+    def _rebuild_joiner(self) -> None:
+        self._joiner = Joiner(self._table, self._space, self.same)

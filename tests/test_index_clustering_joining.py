@@ -1,0 +1,63 @@
+"""Who shares a micro-cluster."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from index.clustering.base import unit_rows
+from index.clustering.joining import SAME, Joiner, map_vectors
+from index.clustering.micro import MicroTable
+from index.clustering.space import fit_space
+from index.records import OUTLIER
+
+
+def table_of(vectors: np.ndarray) -> MicroTable:
+    table = MicroTable()
+    table.set_dim(vectors.shape[1])
+    for vector in unit_rows(vectors):
+        table.open(vector, OUTLIER)
+    return table
+
+
+def decide(joiner: Joiner, space: object, vector: np.ndarray) -> int:
+    unit = unit_rows(vector[None])
+    return joiner.decide(unit[0], joiner.propose(map_vectors(space, unit))[0].tolist())  # type: ignore[arg-type]
+
+
+def test_without_a_space_only_the_same_picture_joins() -> None:
+    joiner = Joiner(table_of(np.eye(4)), None, 0.5)
+    almost = np.array([1.0, 0.01, 0, 0])
+    assert almost[0] / np.linalg.norm(almost) > SAME and decide(joiner, None, almost) == 0
+    assert decide(joiner, None, np.array([1.0, 0.2, 0, 0])) == -1
+
+
+def test_nearest_wins_and_the_older_on_a_tie() -> None:
+    joiner = Joiner(table_of(np.array([[1.0, 0.01], [1.0, 0.0], [1.0, 0.0]])), None, 0.9)
+    assert decide(joiner, None, np.array([1.0, 0.0])) == 1
+
+
+def test_in_a_space_both_whitened_and_centred_vectors_have_to_agree() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(40, 200))
+    space = fit_space(unit_rows(vectors), np.ones(len(vectors), np.int64))
+    assert space is not None and space.projection.shape[1] == 10
+    joiner = Joiner(table_of(vectors), space, 0.9)
+    assert decide(joiner, space, vectors[7] * 3 + 1e-3) == 7
+    hidden = np.linalg.svd(space.projection.T)[2][-1]  # a direction that the ten dimensions don't see
+    impostor = unit_rows(vectors)[7] + 2 * hidden
+    assert (
+        space.apply(unit_rows(impostor[None]) * np.linalg.norm(impostor))[0] @ space.apply(unit_rows(vectors)[7:8])[0]
+        > 0.999
+    )
+    assert decide(joiner, space, impostor) == -1
+
+
+def test_refresh_follows_the_table() -> None:
+    table = table_of(np.eye(3))
+    joiner = Joiner(table, None, 0.9)
+    new = unit_rows(np.array([[1.0, 1.0, 1.0]]))
+    assert decide(joiner, None, new[0]) == -1
+    joiner.refresh(table.open(new[0], OUTLIER))
+    assert decide(joiner, None, new[0]) == 3
+    assert joiner.propose_among(map_vectors(None, new)[0], {0, 3}) == {3}
+    assert joiner.propose_among(map_vectors(None, new)[0], set()) == set()

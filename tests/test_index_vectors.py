@@ -1,0 +1,123 @@
+"""The FAISS index and its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.vectors import VectorIndex
+from ops.errors import StateError
+
+
+def unit(n: int, dim: int = 16, seed: int = 0) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def index() -> VectorIndex:
+    index = VectorIndex(16)
+    index.add(np.arange(10, 60), unit(50))
+    return index
+
+
+@pytest.fixture
+def saved(index: VectorIndex, tmp_path: Path) -> Path:
+    path = tmp_path / "vectors.faiss"
+    index.save(path, fingerprint="abc")
+    return path
+
+
+def test_search_is_exhaustive_by_inner_product(index: VectorIndex) -> None:
+    queries = unit(5, seed=1)
+    scores, ids = index.search(queries, 7)
+    exact = queries @ unit(50).T
+    assert np.array_equal(ids, np.argsort(-exact, axis=1)[:, :7] + 10)
+    assert np.allclose(scores, -np.sort(-exact, axis=1)[:, :7], atol=1e-6)
+
+
+def test_where_there_are_too_few_ids_are_minus_one(index: VectorIndex) -> None:
+    scores, ids = index.search(unit(1), 60)
+    assert (ids[0, 50:] == -1).all() and np.isneginf(scores[0, 50:]).all() and (ids[0, :50] >= 10).all()
+    assert VectorIndex(4).search(np.ones((1, 4), np.float32), 2)[1].tolist() == [[-1, -1]]
+
+
+def test_removed_vectors_are_not_found(index: VectorIndex) -> None:
+    assert index.remove(np.array([12, 13, 999])) == 2
+    assert len(index) == 48 and 12 not in index and index.last_id == 59
+    assert not {12, 13} & set(index.search(unit(50)[2:4], 48)[1].ravel().tolist())
+    index.add(np.array([12]), unit(50)[2:3])
+    assert index.search(unit(50)[2:3], 1)[1].tolist() == [[12]]
+
+
+def test_vectors_can_be_read_back(index: VectorIndex) -> None:
+    assert np.array_equal(index.vector(15), unit(50)[5])
+    with pytest.raises(StateError):
+        index.vector(9)
+
+
+@pytest.mark.parametrize(("ids", "dim"), [([60, 60], 16), ([60, 20], 16), ([60, -1], 16), ([60, 61], 15), ([60], 16)])
+def test_wrong_additions_are_refused_and_leave_no_trace(index: VectorIndex, ids: list[int], dim: int) -> None:
+    with pytest.raises(StateError):
+        index.add(np.array(ids), unit(2, dim))
+    assert len(index) == 50 and index.last_id == 59
+
+
+def test_wrong_queries_are_refused(index: VectorIndex) -> None:
+    with pytest.raises(StateError):
+        index.search(unit(1, 15), 1)
+
+
+def test_file_brings_everything_back(index: VectorIndex, saved: Path) -> None:
+    loaded = VectorIndex.load(saved, fingerprint="abc", count=50, last_id=59)
+    assert (len(loaded), loaded.dim, loaded.last_id, 15 in loaded) == (50, 16, 59, True)
+    for mine, theirs in zip(index.search(unit(3, seed=2), 5), loaded.search(unit(3, seed=2), 5), strict=True):
+        assert np.array_equal(mine, theirs)
+    loaded.add(np.array([60]), unit(1, seed=3))
+    with pytest.raises(StateError):
+        loaded.add(np.array([15]), unit(1))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_file_that_cannot_be_trusted_is_refused(saved: Path) -> None:
+    with pytest.raises(StateError, match="no vector index"):
+        VectorIndex.load(saved.with_name("none"), fingerprint="abc")
+    with pytest.raises(StateError, match="another backbone"):
+        VectorIndex.load(saved, fingerprint="xyz")
+    with pytest.raises(StateError, match="stale"):
+        VectorIndex.load(saved, fingerprint="abc", count=51)
+    with pytest.raises(StateError, match="stale"):
+        VectorIndex.load(saved, fingerprint="abc", last_id=60)
+
+
+@pytest.mark.parametrize("place", [0, 9, 20, 400, -1])
+def test_any_flipped_byte_is_noticed(saved: Path, place: int) -> None:
+    raw = bytearray(saved.read_bytes())
+    raw[place] ^= 0xFF
+    saved.write_bytes(raw)
+    with pytest.raises(StateError):
+        VectorIndex.load(saved, fingerprint="abc")
+
+
+@pytest.mark.parametrize("length", [0, 5, 10, 60, 500])
+def test_any_truncation_is_noticed(saved: Path, length: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:length])
+    with pytest.raises(StateError, match="damaged"):
+        VectorIndex.load(saved, fingerprint="abc")
+
+
+def test_failed_save_keeps_the_old_file(index: VectorIndex, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+    fired = []
+
+    def broken(*_: object) -> None:
+        fired.append(True)
+        raise OSError(28, "No space left on device")
+
+    index.add(np.array([70]), unit(1, seed=4))
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(StateError, match="No space left"):
+        index.save(saved, fingerprint="abc")
+    assert fired and saved.read_bytes() == before and list(saved.parent.iterdir()) == [saved]
