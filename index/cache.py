@@ -1,0 +1,71 @@
+"""The FAISS index of a state directory: a cache of the store, rebuilt whenever it can't be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.codec import decode_vector
+from index.store import Store
+from index.tables import VECTORS
+from index.vectors import VectorIndex
+from ops.errors import StateError
+from ops.logs import get_logger
+
+_log = get_logger("index")
+_FILE = "vectors.faiss"
+_CHUNK = 4096
+
+
+class VectorCache:
+    """Descriptors of all stored images in FAISS, in step with the store."""
+
+    def __init__(self, folder: Path, fingerprint: str, dim: int, store: Store) -> None:
+        self._path = folder / _FILE
+        self._fingerprint = fingerprint
+        self._index = self._loaded(dim, store)
+
+    def _loaded(self, dim: int, store: Store) -> VectorIndex:
+        with store.read() as txn:
+            stored, last = txn.count(VECTORS), txn.last_key(VECTORS)
+        try:
+            index = VectorIndex.load(self._path, fingerprint=self._fingerprint)
+        except StateError as error:
+            if stored:
+                _log.warning("rebuilding the FAISS index of %d vectors: %s", stored, error)
+            index = VectorIndex(dim)
+        start = index.last_id + 1
+        _fill(index, store, start)
+        if len(index) != stored or (last is not None and index.last_id != last[0]):
+            _log.warning("rebuilding the FAISS index: it holds %d vectors, the store %d", len(index), stored)
+            index = VectorIndex(dim)
+            _fill(index, store, 0)
+        return index
+
+    def add(self, ids: list[int], vectors: list[NDArray[np.float32]]) -> None:
+        """Adds what has just been committed."""
+        if ids:
+            self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
+
+    def save(self) -> None:
+        """Writes the index beside the store, atomically."""
+        self._index.save(self._path, fingerprint=self._fingerprint)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+
+def _fill(index: VectorIndex, store: Store, start: int) -> None:
+    ids: list[int] = []
+    vectors: list[NDArray[np.float32]] = []
+    with store.read() as txn:
+        for key, raw in txn.scan(VECTORS, start=start):
+            ids.append(key[0])
+            vectors.append(decode_vector(raw))
+            if len(ids) == _CHUNK:
+                index.add(np.asarray(ids, np.int64), np.stack(vectors))
+                ids, vectors = [], []
+    if ids:
+        index.add(np.asarray(ids, np.int64), np.stack(vectors))

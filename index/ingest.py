@@ -1,0 +1,285 @@
+"""The one writer: a batch, its clusters and its place in the shard become durable together or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from index import publish as publishing
+from index.cache import VectorCache
+from index.codec import decode_vector, encode_crop, encode_mask, encode_vector
+from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
+from index.lock import FileLock
+from index.partition import Learned, Partition, write_lineage
+from index.records import Counters, Identity, RejectRecord, SampleRecord, ShardRecord
+from index.schedule import Policy, due_jobs, recon_input
+from index.store import SCHEMA, Store, Transaction, claim_identity
+from index.stream.batch import Batch, Sample
+from index.tables import (
+    COUNTERS,
+    CROPS,
+    MASKS,
+    REJECTS,
+    SAMPLE_KEYS,
+    SAMPLES,
+    SHARDS,
+    VECTORS,
+    digest,
+    encode_key,
+)
+from index.views import ObjectView
+from ops.errors import RejectError, StateError
+
+TORN = "truncated_tar"
+_WRITER_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """How the writer works.
+
+    Attributes:
+        clusterer: name of the clusterer.
+        map_size_gib: address space of the LMDB map.
+        index_every: batches between two saves of the FAISS index.
+    """
+
+    clusterer: str = "linkage"
+    map_size_gib: float = 256.0
+    index_every: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """What a commit did, and the library's totals after it."""
+
+    shard: str
+    cursor: int
+    stored: int
+    rejects: dict[str, int]
+    lineage: dict[str, int]
+    total_images: int
+    total_rejected: int
+    clusters: int
+    outliers: int
+    shapes: int
+    library_loss: float
+    index_vectors: int
+    store_bytes: int
+    map_bytes: int
+    embed_seconds: float
+    seconds: float
+
+
+@dataclass
+class _Draft:
+    """Samples of a batch that will be stored, as they are numbered."""
+
+    ids: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    rejects: list[tuple[str, RejectError]] = field(default_factory=list)
+
+
+class Ingest:
+    """Owns the store, the clusterer and the FAISS index of a state directory."""
+
+    def __init__(self, folder: Path, backbone: str, fingerprint: str, dim: int, config: IngestConfig) -> None:
+        """Opens or creates the state and rebuilds in memory what the store tells.
+
+        Raises:
+            StateError: the directory can't be used.
+            StateBusyError: another process writes to it.
+            FingerprintError: it holds vectors of another backbone.
+        """
+        self._config = config
+        # The daemon has a lock of its own; this one is the writer's, who may outlive a killed daemon for a while.
+        self._lock = FileLock(folder / "writer.lock", wait_s=_WRITER_WAIT_S)
+        self._since_save = 0
+        try:
+            self._store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
+            wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, time.time())
+            claim_identity(self._store, wanted)
+            self._partition = self._restored()
+            self._cache = VectorCache(folder, fingerprint, dim, self._store)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _restored(self) -> Partition:
+        with self._store.read() as txn:
+            return Partition(self._config.clusterer, txn)
+
+    def shards(self) -> list[ShardRecord]:
+        """How far each shard has been committed."""
+        with self._store.read() as txn:
+            return list(txn.values(SHARDS))
+
+    def commit(self, batch: Batch) -> CommitReport:
+        """Commits a batch in one transaction; one that is committed already changes nothing.
+
+        Raises:
+            StateError: the batch does not follow on what is committed of its shard.
+        """
+        began = time.perf_counter()
+        try:
+            with self._store.write() as txn:
+                draft, lineage = self._write(txn, batch)
+        except BaseException:
+            self._partition = self._restored()  # the clusterer in memory may be ahead of what was undone
+            raise
+        self._cache.add(draft.ids, draft.vectors)
+        self._save_sometimes()
+        return self._report(batch, draft, lineage, began)
+
+    def _write(self, txn: Transaction, batch: Batch) -> tuple[_Draft, Counter[str]]:
+        header = batch.header
+        shard = txn.get(SHARDS, digest(header.shard)) or ShardRecord(header.shard)
+        if header.start > shard.cursor:
+            raise StateError(f"{header.shard}: batch starts at {header.start}, committed up to {shard.cursor}")
+        fresh = [sample for sample in batch.samples if sample.index >= shard.cursor]
+        counters = txn.counters()
+        draft = _draft(txn, header.shard, fresh, counters.next_sample)
+        stored = len(draft.ids)
+        learned = Learned([], [], [])
+        if draft.ids:
+            learned = self._partition.learn(txn, draft.ids, np.stack(draft.vectors), counters.stored + stored)
+        for sample_id, sample, micro, strength in zip(
+            draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
+        ):
+            _put_sample(txn, sample_id, sample, header.shard, micro, strength)
+        lineage = write_lineage(txn, learned.events, counters.stored + stored)
+        counters = _put_rejects(txn, header.shard, draft.rejects, counters)
+        counters = msgspec.structs.replace(
+            counters, next_sample=counters.next_sample + stored, stored=counters.stored + stored,
+            next_lineage=counters.next_lineage + len(learned.events),
+        )  # fmt: skip
+        txn.put_only(COUNTERS, counters)
+        _put_shard(txn, shard, batch, stored, len(draft.rejects))
+        return draft, lineage
+
+    def reject_shard(self, shard: str, error: RejectError) -> None:
+        """Records, once, a shard that was refused or could not be read; the next run tries it again."""
+        with self._store.write() as txn:
+            known = txn.get(SHARDS, digest(shard)) or ShardRecord(shard)
+            if known.rejected:
+                return
+            txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
+            txn.put_only(COUNTERS, _put_rejects(txn, shard, [("", error)], txn.counters()))
+
+    def due(self, policy: Policy) -> list[ReconJob]:
+        """Clusters due for reconstruction, most due first."""
+        with self._store.read() as txn:
+            return due_jobs(txn, policy)
+
+    def recon_input(self, job: ReconJob, policy: Policy) -> ReconInput:
+        """What a reconstruction is given."""
+        with self._store.read() as txn:
+            return recon_input(txn, job, policy)
+
+    def publish(self, output: ReconOutput) -> PublishReport:
+        """Records what a reconstruction found."""
+        with self._store.write() as txn:
+            return publishing.publish(txn, output)
+
+    def fail(self, job: ReconJob, reason: str) -> PublishReport:
+        """Records a reconstruction that broke."""
+        with self._store.write() as txn:
+            return publishing.record_failure(txn, job, reason)
+
+    def close(self) -> None:
+        """Saves the index and releases the store."""
+        self._cache.save()
+        self._store.close()
+        self._lock.release()
+
+    def _save_sometimes(self) -> None:
+        self._since_save += 1
+        if self._since_save >= self._config.index_every:
+            self._cache.save()
+            self._since_save = 0
+
+    def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], began: float) -> CommitReport:
+        with self._store.read() as txn:
+            counters = txn.counters()
+            totals = publishing.library_totals(txn)
+            shard = txn.get(SHARDS, digest(batch.header.shard))
+        return CommitReport(
+            shard=batch.header.shard,
+            cursor=shard.cursor if shard else 0,
+            stored=len(draft.ids),
+            rejects=dict(Counter(error.reason for _, error in draft.rejects)),
+            lineage=dict(lineage),
+            total_images=counters.stored,
+            total_rejected=counters.rejected,
+            clusters=totals.clusters,
+            outliers=counters.stored - totals.images,
+            shapes=totals.shapes,
+            library_loss=totals.loss,
+            index_vectors=len(self._cache),
+            store_bytes=self._store.size_bytes(),
+            map_bytes=self._store.map_bytes(),
+            embed_seconds=batch.embed_seconds,
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _draft(txn: Transaction, shard: str, samples: list[Sample], next_id: int) -> _Draft:
+    draft = _Draft()
+    seen: set[str] = set()
+    for sample in samples:
+        place = digest(shard, sample.key)
+        reject = sample.reject
+        if reject is None and (place in seen or txn.get(SAMPLE_KEYS, place) is not None):
+            reject = RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
+        if reject is not None or sample.view is None:
+            draft.rejects.append((sample.key, reject or RejectError("not_embedded", "no view")))
+            continue
+        seen.add(place)
+        draft.ids.append(next_id + len(draft.ids))
+        draft.samples.append(sample)
+        # What clusters is what is stored: a restart must see the very same vectors.
+        draft.vectors.append(decode_vector(encode_vector(sample.view.descriptor)))
+    return draft
+
+
+def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, micro: int, strength: float) -> None:
+    view = sample.view
+    assert isinstance(view, ObjectView)
+    record = SampleRecord(
+        key=sample.key, shard=shard, index=sample.index, url=sample.url, width=sample.size[0],
+        height=sample.size[1], box=view.box, foreground=view.foreground, sha256=sample.sha256, micro=micro,
+        strength=strength, time=time.time(),
+    )  # fmt: skip
+    txn.put(SAMPLES, sample_id, record)
+    txn.put(SAMPLE_KEYS, digest(shard, sample.key), encode_key(sample_id))
+    txn.put(VECTORS, sample_id, encode_vector(view.descriptor))
+    txn.put(CROPS, sample_id, encode_crop(view.crop))
+    txn.put(MASKS, sample_id, encode_mask(view.mask))
+
+
+def _put_rejects(txn: Transaction, shard: str, rejects: list[tuple[str, RejectError]], counters: Counters) -> Counters:
+    for offset, (key, error) in enumerate(rejects):
+        record = RejectRecord(shard, key, error.reason, error.detail, time.time())
+        txn.put(REJECTS, counters.next_reject + offset, record)
+    return msgspec.structs.replace(
+        counters, next_reject=counters.next_reject + len(rejects), rejected=counters.rejected + len(rejects)
+    )
+
+
+def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:
+    header, end = batch.header, batch.header.end
+    torn = next((s.index for s in batch.samples if s.reject is not None and s.reject.reason == TORN), None)
+    # A torn tar may be whole the next time: the cursor stays at the damage, so that what follows is read then.
+    changed = msgspec.structs.replace(
+        shard, cursor=end if torn is None else torn, done=header.last, size=header.size,
+        stored=shard.stored + stored, rejected=shard.rejected + rejected,
+    )  # fmt: skip
+    if changed.cursor >= shard.cursor:
+        txn.put(SHARDS, digest(header.shard), changed)

@@ -1,0 +1,97 @@
+"""What passes between the library and a reconstruction: plain data, no pixels decoded, no Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from index.records import CameraRecord, Outcome, ShapeVerdict
+
+FIELD = "field.safetensors"
+MESH = "mesh.ply"
+PREVIEW = "preview.png"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconJob:
+    """A cluster that is due for a (new) version of its shape.
+
+    Attributes:
+        cluster: the cluster.
+        size: its images when the job was made.
+        version: published version it starts from, 0 for none.
+        growth: size over the size at the last attempt; infinite for the first.
+    """
+
+    cluster: int
+    size: int
+    version: int
+    growth: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReconInput:
+    """Everything a reconstruction needs of the library.
+
+    Attributes:
+        job: what it is for.
+        samples: ids of the images.
+        crops: their crops as JPEG.
+        masks: their masks, packed.
+        field: the published version's field to start from, None for a cold start.
+    """
+
+    job: ReconJob
+    samples: list[int]
+    crops: list[bytes]
+    masks: list[bytes]
+    field: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReconOutput:
+    """What a reconstruction found; without artifacts if it found no shape.
+
+    Attributes:
+        job: what it was for.
+        verdict: whether the cluster holds a shape.
+        reason: the verdict in words.
+        loss: held-out reprojection loss in [0, 1].
+        baseline_loss: loss of the version before on the same images; 1.0 if there was none.
+        silhouette_iou: held-out IoU.
+        feature_distance: held-out cosine distance.
+        views: images it was fitted to.
+        warm: it started from the version before.
+        seconds: time it took.
+        vertices: vertices of the mesh.
+        faces: faces of the mesh.
+        cameras: of the images.
+        artifacts: files by name.
+    """
+
+    job: ReconJob
+    verdict: ShapeVerdict
+    reason: str
+    loss: float
+    baseline_loss: float
+    silhouette_iou: float
+    feature_distance: float
+    views: int
+    warm: bool
+    seconds: float
+    vertices: int = 0
+    faces: int = 0
+    cameras: list[CameraRecord] = field(default_factory=list)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What became of a reconstruction."""
+
+    cluster: int
+    outcome: Outcome | str
+    version: int
+    loss: float
+    warm: bool
+    seconds: float
+    reason: str

@@ -1,0 +1,207 @@
+"""Typed records of the LMDB store; each is encoded as MessagePack by msgspec."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+ClusterState = Literal["open", "retired"]
+ShapeVerdict = Literal["shape", "too_few_views", "rotational_symmetry", "thin_evidence"]
+Outcome = Literal["published", "not_better", "no_shape", "failed"]
+
+
+OUTLIER = -1
+"""Cluster id of what belongs to no cluster (yet)."""
+
+
+class MicroRecord(msgspec.Struct, frozen=True):
+    """The durable form of one micro-cluster.
+
+    Attributes:
+        id: counted from 0 in order of creation.
+        count: vectors in it.
+        total: sum of its unit vectors, ``(D,)`` little-endian float32.
+        cluster: id of its cluster, `OUTLIER` for none.
+    """
+
+    id: int
+    count: int
+    total: bytes
+    cluster: int
+
+
+class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a shard has been committed.
+
+    Attributes:
+        url: the shard's absolute path or URL.
+        cursor: samples of the shard that are committed, stored or rejected.
+        done: the end of the shard was reached.
+        size: bytes of a local file when it was read last, to notice growth; 0 for URLs.
+        stored: samples that became images.
+        rejected: samples that went to the rejects table.
+    """
+
+    url: str
+    cursor: int = 0
+    done: bool = False
+    size: int = 0
+    stored: int = 0
+    rejected: int = 0
+
+
+class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One stored image: where it came from and where its object is.
+
+    Attributes:
+        key: webdataset key within the shard.
+        shard: the shard's absolute path or URL.
+        index: position of the sample within the shard.
+        url: where the crawl found the image, if it said so.
+        width: width of the original image in pixels.
+        height: height of the original image in pixels.
+        box: square crop ``(x0, y0, x1, y1)`` in original pixels.
+        foreground: share of the image that is foreground.
+        sha256: hex digest of the encoded image.
+        micro: micro-cluster the sample belongs to.
+        strength: similarity to its micro-cluster when it arrived.
+        time: Unix time of the commit.
+    """
+
+    key: str
+    shard: str
+    index: int
+    url: str
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+    foreground: float
+    sha256: str
+    micro: int
+    strength: float
+    time: float
+
+
+class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One refused sample, tar member or shard, with the reason it is counted under."""
+
+    shard: str
+    key: str
+    reason: str
+    detail: str
+    time: float
+
+
+class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One cluster of images.
+
+    Attributes:
+        size: images in it.
+        born: samples committed when it appeared.
+        state: ``retired`` once a merge or split took its last image.
+        attempted_size: size when a reconstruction was last tried, 0 before.
+        attempts: reconstructions tried.
+        failures: failed reconstructions in a row, for backing off.
+        verdict: what the last reconstruction said.
+        reason: why, in words.
+        version: published version of its shape, 0 for none.
+    """
+
+    size: int = 0
+    born: int = 0
+    state: ClusterState = "open"
+    attempted_size: int = 0
+    attempts: int = 0
+    failures: int = 0
+    verdict: str = ""
+    reason: str = ""
+    version: int = 0
+
+
+class LineageRecord(msgspec.Struct, frozen=True):
+    """A cluster appeared, merged or split after ``at`` committed samples."""
+
+    kind: str
+    cluster: int
+    others: tuple[int, ...]
+    at: int
+    time: float
+
+
+class CameraRecord(msgspec.Struct, frozen=True):
+    """Recovered camera of one member image (PyTorch3D axes, ``x_cam = R @ x_obj + t``, of its crop).
+
+    ``fov`` is in degrees, ``offset`` in half crop sides (x right, y down); ``weight`` 0 marks a stranger.
+    """
+
+    sample: int
+    R: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    t: tuple[float, float, float]
+    fov: float
+    offset: tuple[float, float]
+    loss: float
+    weight: float
+
+
+class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of the shape of a cluster.
+
+    Attributes:
+        cluster: its cluster; the shape goes by the cluster's id.
+        version: counts from 1 and only rises.
+        outcome: ``published``, or why it was not.
+        verdict: what the reconstruction found.
+        reason: the verdict or outcome in words.
+        views: images it was fitted to.
+        loss: held-out reprojection loss in [0, 1].
+        baseline_loss: loss of the version before on the same images; 1.0 if there was none.
+        silhouette_iou: held-out IoU of silhouettes.
+        feature_distance: held-out cosine distance of features.
+        warm: it was started from the version before.
+        seconds: time the reconstruction took.
+        vertices: vertices of the mesh.
+        faces: faces of the mesh.
+        at: samples committed when it was recorded.
+        time: Unix time of the record.
+    """
+
+    cluster: int
+    version: int
+    outcome: Outcome
+    verdict: ShapeVerdict
+    reason: str
+    views: int
+    loss: float
+    baseline_loss: float
+    silhouette_iou: float
+    feature_distance: float
+    warm: bool
+    seconds: float
+    vertices: int = 0
+    faces: int = 0
+    at: int = 0
+    time: float = 0.0
+
+
+class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Totals of the whole library, kept in the same transaction as what they count."""
+
+    next_sample: int = 0
+    next_reject: int = 0
+    next_lineage: int = 0
+    stored: int = 0
+    rejected: int = 0
+    published: int = 0
+    reconstructions: int = 0
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What a state directory was made with; a mismatch is refused."""
+
+    schema: int
+    backbone: str
+    fingerprint: str
+    dim: int
+    clusterer: str
+    created: float

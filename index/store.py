@@ -1,0 +1,180 @@
+"""The LMDB environment: one writer, any number of readers in any process, typed transactions."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+
+from index.records import Counters, Identity
+from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, encode_key
+from ops.errors import FingerprintError, StateError
+
+T = TypeVar("T")
+SCHEMA = 1
+_ONLY = "only"  # key of tables that hold a single record
+_FOLDER = "lmdb"
+
+
+class Transaction:
+    """Typed reads and writes of one LMDB transaction; everything in it becomes durable together."""
+
+    def __init__(self, txn: lmdb.Transaction, databases: dict[str, lmdb._Database]) -> None:
+        self._txn = txn
+        self._databases = databases
+
+    def get(self, table: Table[T], key: Key) -> T | None:
+        """The value under a key, or None."""
+        raw = self._txn.get(encode_key(key), db=self._databases[table.name])
+        return None if raw is None else table.decode(bytes(raw))
+
+    def put(self, table: Table[T], key: Key, value: T) -> None:
+        """Sets the value under a key."""
+        self._txn.put(encode_key(key), table.encode(value), db=self._databases[table.name])
+
+    def delete(self, table: Table[T], key: Key) -> bool:
+        """Removes a key; False if there was none."""
+        return bool(self._txn.delete(encode_key(key), db=self._databases[table.name]))
+
+    def count(self, table: Table[T]) -> int:
+        """Entries in a table, at constant cost."""
+        return int(self._txn.stat(self._databases[table.name])["entries"])
+
+    def scan(
+        self, table: Table[T], *, prefix: int | None = None, start: int = 0, reverse: bool = False
+    ) -> Iterator[tuple[tuple[int, ...], T]]:
+        """Entries of a table with integer keys, in key order.
+
+        Args:
+            table: the table.
+            prefix: only keys whose first part is this.
+            start: with ``prefix`` the least second part, else the least first part; in reverse the greatest.
+            reverse: from the greatest key down, ``start`` 0 meaning the end.
+
+        Yields:
+            the integer parts of the key, and the value.
+        """
+        head = b"" if prefix is None else struct.pack(">Q", prefix)
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            edge = (start or MAX_U64) if reverse else max(start, 0)
+            found = _seek_last(cursor, head, edge) if reverse else cursor.set_range(head + struct.pack(">Q", edge))
+            while found and (raw_key := bytes(cursor.key())).startswith(head):
+                yield struct.unpack(f">{len(raw_key) // 8}Q", raw_key), table.decode(bytes(cursor.value()))
+                found = cursor.prev() if reverse else cursor.next()
+
+    def values(self, table: Table[T]) -> Iterator[T]:
+        """All values of a table, in key order, whatever its keys are."""
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            for raw in cursor.iternext(keys=False, values=True):
+                yield table.decode(bytes(raw))
+
+    def named(self, table: Table[T]) -> Iterator[tuple[str, T]]:
+        """Entries of a table whose keys are text, in key order."""
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            for key, raw in cursor.iternext():
+                yield bytes(key).decode(), table.decode(bytes(raw))
+
+    def last_key(self, table: Table[T], prefix: int | None = None) -> tuple[int, ...] | None:
+        """The greatest integer key of a table (under a prefix), or None."""
+        return next((key for key, _ in self.scan(table, prefix=prefix, reverse=True)), None)
+
+    def only(self, table: Table[T]) -> T | None:
+        """The value of a table that holds a single record."""
+        return self.get(table, _ONLY)
+
+    def put_only(self, table: Table[T], value: T) -> None:
+        """Sets the value of a table that holds a single record."""
+        self.put(table, _ONLY, value)
+
+    def counters(self) -> Counters:
+        """The library's totals."""
+        return self.only(COUNTERS) or Counters()
+
+
+def _seek_last(cursor: lmdb.Cursor, head: bytes, edge: int) -> bool:
+    # LMDB only seeks forward: go to the first key beyond the range and step back once.
+    bound = head + struct.pack(">Q", edge) + b"\xff" * 16
+    return bool(cursor.prev() if cursor.set_range(bound) else cursor.last())
+
+
+class Store:
+    """The LMDB environment of a state directory."""
+
+    def __init__(self, folder: Path, *, readonly: bool, map_size_gib: float = 256.0) -> None:
+        """Opens the environment, creating it when writing.
+
+        Args:
+            folder: the state directory.
+            readonly: open for reading only; the environment must exist.
+            map_size_gib: address space reserved for the map, the most the store can grow to.
+
+        Raises:
+            StateError: the directory holds no store, or one that LMDB cannot open.
+        """
+        self.folder = folder
+        path = folder / _FOLDER
+        if readonly and not (path / "data.mdb").exists():
+            raise StateError(f"{folder} is no Shapelode state directory; `shapelode run --state {folder}` makes one")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._env = lmdb.open(
+                str(path), map_size=int(map_size_gib * 2**30), max_dbs=len(ALL_TABLES), readonly=readonly,
+                max_readers=512, create=not readonly,
+            )  # fmt: skip
+            self._databases = {
+                table.name: self._env.open_db(table.name.encode(), create=not readonly) for table in ALL_TABLES
+            }
+        except (lmdb.Error, OSError) as error:
+            raise StateError(f"cannot open the state directory {folder}: {error}") from error
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent snapshot; writers go on meanwhile."""
+        with self._env.begin() as txn:
+            yield Transaction(txn, self._databases)
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """The one write transaction: durable on leaving, undone if an exception leaves it."""
+        with self._env.begin(write=True) as txn:
+            yield Transaction(txn, self._databases)
+
+    def size_bytes(self) -> int:
+        """Bytes of the map in use."""
+        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    def map_bytes(self) -> int:
+        """Bytes the map may grow to."""
+        return int(self._env.info()["map_size"])
+
+    def close(self) -> None:
+        """Releases the environment; transactions must have ended."""
+        self._env.close()
+
+
+def claim_identity(store: Store, wanted: Identity) -> Identity:
+    """Records what a new state directory is made with, or checks it against an old one.
+
+    Raises:
+        FingerprintError: the directory holds vectors of another backbone.
+        StateError: it has another schema or was clustered by another clusterer.
+    """
+    with store.write() as txn:
+        found = txn.only(IDENTITY)
+        if found is None:
+            txn.put_only(IDENTITY, wanted)
+            return wanted
+    if found.schema != wanted.schema:
+        raise StateError(f"{store.folder} has schema {found.schema}, this version reads schema {wanted.schema}")
+    if found.fingerprint != wanted.fingerprint:
+        raise FingerprintError(
+            f"{store.folder} was made with backbone {found.backbone} ({found.fingerprint}), not "
+            f"{wanted.backbone} ({wanted.fingerprint}); use that backbone or another --state"
+        )
+    if found.clusterer != wanted.clusterer:
+        raise StateError(f"{store.folder} was clustered by {found.clusterer!r}, not {wanted.clusterer!r}; use that one")
+    return found

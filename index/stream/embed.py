@@ -1,0 +1,35 @@
+"""A batch of pixels becomes a batch of views; images without an object are refused."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from index.backbones import Backbone
+from index.stream.batch import Batch, Sample
+from index.views import ObjectView
+from ops.errors import RejectError
+
+
+def embed_batch(backbone: Backbone, batch: Batch) -> Batch:
+    """Embeds every decoded image of a batch; pixels are dropped, views kept.
+
+    Boxes are given in pixels of the original image, whatever size it was shrunk to.
+    """
+    began = time.perf_counter()
+    places = [place for place, sample in enumerate(batch.samples) if sample.image is not None]
+    images = [image for sample in batch.samples if (image := sample.image) is not None]
+    results = backbone.embed(images) if images else []
+    samples = list(batch.samples)
+    for place, result in zip(places, results, strict=True):
+        samples[place] = _embedded(samples[place], result)
+    return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began)
+
+
+def _embedded(sample: Sample, result: ObjectView | RejectError) -> Sample:
+    if isinstance(result, RejectError):
+        return replace(sample, image=None, reject=result)
+    scale = sample.size[0] / result.image_size[0]
+    x0, y0, x1, y1 = result.box
+    view = replace(result, box=(x0 * scale, y0 * scale, x1 * scale, y1 * scale), image_size=sample.size)
+    return replace(sample, image=None, view=view)

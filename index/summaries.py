@@ -1,0 +1,148 @@
+"""What the library answers with: plain dataclasses, the one schema of shell, HTTP and Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; ``next`` is the opaque cursor of the following page, None at the end."""
+
+    items: list[T]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSummary:
+    """A cluster: its images, and the state of its shape."""
+
+    id: int
+    size: int
+    state: str
+    born: int
+    attempts: int
+    verdict: str
+    reason: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSummary:
+    """One version of a shape with its figures; ``id`` is the cluster's id. Losses are in [0, 1], lower is better."""
+
+    id: int
+    version: int
+    outcome: str
+    verdict: str
+    reason: str
+    images: int
+    views: int
+    loss: float
+    baseline_loss: float
+    silhouette_iou: float
+    feature_distance: float
+    warm: bool
+    seconds: float
+    vertices: int
+    faces: int
+    at: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """A stored image: its origin, its object's crop box in pixels and the cluster it is in."""
+
+    id: int
+    key: str
+    shard: str
+    url: str
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+    foreground: float
+    cluster: int | None
+    strength: float
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSummary:
+    """Camera of one member image: PyTorch3D axes, ``x_cam = R @ x_obj + t``; angles in degrees."""
+
+    image: int
+    R: tuple[tuple[float, ...], ...]
+    t: tuple[float, float, float]
+    fov: float
+    offset: tuple[float, float]
+    loss: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class RejectSummary:
+    """One refused sample, tar member or shard."""
+
+    id: int
+    shard: str
+    key: str
+    reason: str
+    detail: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class LineageSummary:
+    """A cluster appeared, merged or split after ``at`` stored images."""
+
+    kind: str
+    cluster: int
+    others: tuple[int, ...]
+    at: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """How far one shard has been committed."""
+
+    url: str
+    cursor: int
+    done: bool
+    stored: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    """The library at a glance."""
+
+    backbone: str
+    fingerprint: str
+    clusterer: str
+    images: int
+    rejected: int
+    rejects_by_reason: dict[str, int]
+    shards: int
+    shards_done: int
+    clusters: int
+    outliers: int
+    shapes: int
+    reconstructions: int
+    store_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryHit:
+    """A cluster near a query image: best cosine similarity of its images, how many of the nearest are in it."""
+
+    cluster: int
+    score: float
+    votes: int
+    size: int
+    version: int
+    nearest_image: int

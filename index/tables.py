@@ -1,0 +1,109 @@
+"""The tables of the LMDB store: their names, how keys are laid out and what a value is.
+
+Integer keys are big-endian, so LMDB's byte order is numeric order; a composite key is its parts in a row,
+so all entries under one first part are one contiguous range.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from index.records import (
+    CameraRecord,
+    ClusterRecord,
+    Counters,
+    Identity,
+    LineageRecord,
+    MicroRecord,
+    RejectRecord,
+    SampleRecord,
+    ShapeRecord,
+    ShardRecord,
+)
+
+T = TypeVar("T")
+Key = int | str | tuple[int | str, ...]
+MAX_U64 = 2**64 - 1
+
+
+def _part(value: int | str) -> bytes:
+    return struct.pack(">Q", value) if isinstance(value, int) else value.encode()
+
+
+def encode_key(key: Key) -> bytes:
+    """Lays a key out so that byte order is the order of its parts."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return b"".join(_part(part) for part in parts)
+
+
+def digest(*parts: str) -> str:
+    """A fixed-length stand-in for text that may exceed LMDB's limit of 511 bytes a key."""
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Table(Generic[T]):
+    """A named LMDB database whose values are all of one type (``bytes`` are stored as they are)."""
+
+    name: str
+    type: type[T]
+
+    def encode(self, value: T) -> bytes:
+        """The stored form of a value."""
+        return value if isinstance(value, bytes) else msgspec.msgpack.encode(value)
+
+    def decode(self, raw: bytes) -> T:
+        """The value a stored form stands for.
+
+        Raises:
+            msgspec.DecodeError: the bytes are not such a record.
+        """
+        if self.type is bytes:
+            return raw  # type: ignore[return-value]
+        return msgspec.msgpack.decode(raw, type=self.type)
+
+
+IDENTITY = Table("identity", Identity)
+COUNTERS = Table("counters", Counters)
+CLUSTERER = Table("clusterer", bytes)
+"""name -> a value of the clusterer's state beside its micro-clusters, as MessagePack."""
+SHARDS = Table("shards", ShardRecord)
+"""digest(url) -> how far it has been committed."""
+SAMPLES = Table("samples", SampleRecord)
+"""sample -> where it came from."""
+SAMPLE_KEYS = Table("sample_keys", bytes)
+"""digest(shard, key) -> sample, packed; keeps an image from being stored twice."""
+VECTORS = Table("vectors", bytes)
+"""sample -> descriptor as float16."""
+CROPS = Table("crops", bytes)
+"""sample -> object crop as JPEG."""
+MASKS = Table("masks", bytes)
+"""sample -> mask of the crop, bits packed and deflated."""
+REJECTS = Table("rejects", RejectRecord)
+"""running number -> what was refused and why."""
+MICROS = Table("micros", MicroRecord)
+"""micro-cluster -> the clusterer's record of it."""
+MICRO_SAMPLES = Table("micro_samples", bytes)
+"""(micro-cluster, sample) -> nothing."""
+CLUSTER_MICROS = Table("cluster_micros", bytes)
+"""(cluster, micro-cluster) -> nothing."""
+CLUSTERS = Table("clusters", ClusterRecord)
+"""cluster -> its size and the state of its shape."""
+LINEAGE = Table("lineage", LineageRecord)
+"""running number -> a cluster appeared, merged or split."""
+SHAPES = Table("shapes", ShapeRecord)
+"""(cluster, version) -> figures of that version."""
+CAMERAS = Table("cameras", list[CameraRecord])
+"""(cluster, version) -> cameras of the member images."""
+ARTIFACTS = Table("artifacts", bytes)
+"""(cluster, version, name) -> field, mesh and previews as files."""
+
+ALL_TABLES: tuple[Table[object], ...] = (
+    IDENTITY, COUNTERS, CLUSTERER, SHARDS, SAMPLES, SAMPLE_KEYS, VECTORS, CROPS, MASKS, REJECTS,
+    MICROS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS,
+)  # type: ignore[assignment]  # fmt: skip

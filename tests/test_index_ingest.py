@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import ingest as module
+from index.library import Library, open_library
+from index.stream.batch import Batch
+from ops.errors import FingerprintError, RejectError, StateError
+from tests.batches import batch, open_ingest, sample, stream
+
+
+def partition(folder: Path) -> dict[str, int | None]:
+    library = open_library(folder)
+    found = {f"{i.shard}/{i.key}": i.cluster for i in library.images(limit=1000).items}
+    library.close()
+    return found
+
+
+def feed(folder: Path, batches: list[Batch], clusterer: str = "linkage") -> None:
+    ingest = open_ingest(folder, clusterer)
+    for one in batches:
+        ingest.commit(one)
+    ingest.close()
+
+
+def consistent(library: Library) -> None:
+    """Every image is in exactly one place, and all sums agree."""
+    status = library.status()
+    images = library.images(limit=1000).items
+    assert len(images) == len({(i.shard, i.key) for i in images}) == status.images
+    clusters = library.clusters(limit=1000).items
+    for cluster in clusters:
+        members = library.members(cluster.id, limit=1000).items
+        assert len(members) == cluster.size == sum(i.cluster == cluster.id for i in images)
+    assert status.outliers == sum(i.cluster is None for i in images)
+    assert len(list(library.vectors())) == status.images
+
+
+def test_a_shard_is_stored_clustered_and_counted(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    reports = [ingest.commit(one) for one in stream("a", 80, 16)]
+    ingest.close()
+    assert sum(r.stored for r in reports) == 80 and reports[-1].total_images == 80
+    assert reports[-1].cursor == 80 and reports[-1].index_vectors == 80
+    library = open_library(tmp_path)
+    consistent(library)
+    assert [s.done for s in library.shards()] == [True]
+    assert reports[-1].clusters == library.status().clusters >= 2
+    library.close()
+
+
+def test_rejects_are_kept_under_their_reason_and_move_the_cursor(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    samples = [sample(0), sample(1, reject=RejectError("too_small", "1 x 1 pixels")), sample(2, key="k0")]
+    report = ingest.commit(batch("a", samples, last=True))
+    assert (report.stored, report.rejects, report.cursor) == (1, {"too_small": 1, "duplicate_key": 1}, 3)
+    ingest.close()
+    library = open_library(tmp_path)
+    assert library.status().rejects_by_reason == {"too_small": 1, "duplicate_key": 1}
+    assert [(r.key, r.reason) for r in library.rejects(reason="too_small").items] == [("k1", "too_small")]
+    library.close()
+
+
+def test_a_batch_committed_twice_changes_nothing(tmp_path: Path) -> None:
+    batches = stream("a", 48, 16)
+    ingest = open_ingest(tmp_path)
+    for one in batches:
+        ingest.commit(one)
+    before = ingest.commit(batches[-1])
+    assert before.stored == 0 and before.total_images == 48 and before.index_vectors == 48
+    assert ingest.commit(batches[0]).cursor == 48
+    ingest.close()
+    library = open_library(tmp_path)
+    consistent(library)
+    library.close()
+
+
+def test_a_gap_is_refused(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    with pytest.raises(StateError, match="starts at 16"):
+        ingest.commit(stream("a", 48, 16)[1])
+    ingest.close()
+
+
+@pytest.mark.parametrize("clusterer", ["linkage", "dbstream"])
+def test_a_restart_after_any_batch_ends_as_an_uninterrupted_run(tmp_path: Path, clusterer: str) -> None:
+    batches = stream("a", 160, 16) + stream("b", 80, 16, seed=500)
+    feed(tmp_path / "whole", batches, clusterer)
+    for one in batches:
+        feed(tmp_path / "parts", [one], clusterer)
+    assert partition(tmp_path / "whole") == partition(tmp_path / "parts")
+    assert len(partition(tmp_path / "whole")) == 240
+
+
+def test_a_failed_transaction_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = stream("a", 96, 16)
+    feed(tmp_path / "whole", batches)
+    ingest = open_ingest(tmp_path / "broken")
+    for one in batches[:3]:
+        ingest.commit(one)
+    with monkeypatch.context() as patch:
+        fired = []
+        patch.setattr(module, "encode_mask", lambda mask: fired.append(1) or (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            ingest.commit(batches[3])
+        assert fired
+    for one in batches[3:]:
+        ingest.commit(one)
+    ingest.close()
+    assert partition(tmp_path / "whole") == partition(tmp_path / "broken")
+
+
+def test_a_torn_shard_is_read_on_from_the_damage(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    torn = [sample(0), sample(1, reject=RejectError("truncated_tar", "ends early"))]
+    report = ingest.commit(batch("a", torn, last=True))
+    assert (report.stored, report.cursor) == (1, 1)
+    assert ingest.commit(batch("a", [sample(1), sample(2)], last=True)).total_images == 3
+    ingest.close()
+
+
+def test_an_unreadable_shard_is_recorded_once(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    for _ in range(2):
+        ingest.reject_shard("pipe:x", RejectError("forbidden_url", "no"))
+    ingest.close()
+    library = open_library(tmp_path)
+    assert [(r.shard, r.reason) for r in library.rejects().items] == [("pipe:x", "forbidden_url")]
+    library.close()
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "stale"])
+def test_the_index_is_rebuilt_from_the_store(tmp_path: Path, damage: str) -> None:
+    batches = stream("a", 64, 16)
+    feed(tmp_path, batches[:2])
+    stale = (tmp_path / "vectors.faiss").read_bytes()
+    feed(tmp_path, batches[2:])
+    file = tmp_path / "vectors.faiss"
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(stale if damage == "stale" else b"garbage" * 100)
+    ingest = open_ingest(tmp_path)
+    assert ingest.commit(batches[-1]).index_vectors == 64
+    ingest.close()
+
+
+def test_another_backbone_is_refused(tmp_path: Path) -> None:
+    open_ingest(tmp_path).close()
+    with pytest.raises(FingerprintError):
+        module.Ingest(tmp_path, "other", "0" * 8, 16, module.IngestConfig(map_size_gib=0.25))
+
+
+def test_stored_pixels_come_back(tmp_path: Path) -> None:
+    feed(tmp_path, [batch("a", [sample(5)], start=0)])
+    library = open_library(tmp_path)
+    given = sample(5).view
+    assert given is not None
+    assert np.array_equal(library.mask(0), given.mask)
+    assert np.abs(library.crop(0).astype(int) - given.crop).max() <= 3
+    (_, vector), *_ = library.vectors()
+    assert np.allclose(vector, given.descriptor, atol=1e-3)
+    library.close()

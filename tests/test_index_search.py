@@ -1,0 +1,87 @@
+"""Similarity search: grouping by cluster, ranking, catching up with a growing library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.codec import encode_vector
+from index.library import open_library
+from index.records import MicroRecord
+from index.search import SimilaritySearch
+from index.store import Store
+from index.tables import MICRO_SAMPLES, MICROS, SAMPLES, VECTORS
+from ops.errors import ConfigError
+from tests.library_factory import Plan, direction, make_library
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_library(tmp_path)
+
+
+def test_the_own_cluster_comes_first_with_all_its_votes(folder: Path) -> None:
+    hits = SimilaritySearch(open_library(folder)).query(direction(2), k=4)
+    assert (hits[0].cluster, hits[0].votes, hits[0].size, hits[0].version) == (2, 4, 4, 1)
+    assert hits[0].score > 0.95
+    assert 6 <= hits[0].nearest_image < 10
+
+
+def test_hits_are_ranked_by_score_and_outliers_are_skipped(folder: Path) -> None:
+    hits = SimilaritySearch(open_library(folder)).query(direction(1), k=50)
+    assert {hit.cluster for hit in hits} == {1, 2, 3}
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert sum(hit.votes for hit in hits) == 12
+
+
+def test_images_of_outliers_find_no_cluster(folder: Path) -> None:
+    assert SimilaritySearch(open_library(folder)).query(direction(0), k=2) == []
+
+
+def test_new_images_are_found_without_reopening(folder: Path) -> None:
+    library = open_library(folder)
+    search = SimilaritySearch(library)
+    before = search.query(direction(7), k=1)
+    assert before[0].score < 0.5 if before else True
+    library.close()  # one process may hold an environment only once, so the writer takes its turn
+    _add_image(folder, sample=14, cluster=3)
+    search._library = open_library(folder)
+    hit = search.query(direction(7), k=1)[0]
+    assert (hit.cluster, hit.nearest_image) == (3, 14)
+    assert hit.score == pytest.approx(1.0, abs=1e-3)
+
+
+def test_an_image_that_moved_counts_for_its_new_cluster(folder: Path) -> None:
+    library = open_library(folder)
+    search = SimilaritySearch(library)
+    assert search.query(direction(2), k=4)[0].cluster == 2
+    library.close()
+    store = Store(folder, readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        txn.put(MICROS, 2, MicroRecord(2, 1, b"", 1))
+    store.close()
+    search._library = open_library(folder)
+    assert search.query(direction(2), k=4)[0].cluster == 1
+
+
+def test_an_empty_library_has_no_hits(tmp_path: Path) -> None:
+    folder = make_library(tmp_path, Plan(sizes=(), versions=(), outliers=0))
+    assert SimilaritySearch(open_library(folder)).query(direction(1)) == []
+
+
+def test_a_descriptor_of_another_length_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="8 numbers, not 5"):
+        SimilaritySearch(open_library(folder)).query(np.ones(5, np.float32))
+
+
+def _add_image(folder: Path, sample: int, cluster: int) -> None:
+    store = Store(folder, readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        record = txn.get(SAMPLES, 10)
+        assert record is not None and record.micro == cluster
+        txn.put(SAMPLES, sample, record)
+        txn.put(MICRO_SAMPLES, (cluster, sample), b"")
+        txn.put(VECTORS, sample, encode_vector(direction(7)))
+    store.close()
