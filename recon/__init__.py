@@ -1,1 +1,38 @@
 """Images of one cluster in, cameras and a shape out; a plain library without Ray or HTTP."""
+
+from __future__ import annotations
+
+from recon.camera import Placement
+from recon.config import ReconConfig, Stage
+from recon.evidence import FeatureBasis
+from recon.export import MeshFormat, mesh_to_bytes
+from recon.pipeline import reconstruct, take_views
+from recon.preview import render_preview, render_turntable
+from recon.progress import Progress, ProgressCallback
+from recon.register import register
+from recon.result import Reconstruction, Shape, VoxelField
+from recon.types import Cameras, Mesh, Quality, Verdict, Views
+
+__all__ = [
+    "Cameras",
+    "FeatureBasis",
+    "Mesh",
+    "MeshFormat",
+    "Placement",
+    "Progress",
+    "ProgressCallback",
+    "Quality",
+    "ReconConfig",
+    "Reconstruction",
+    "Shape",
+    "Stage",
+    "Verdict",
+    "Views",
+    "VoxelField",
+    "mesh_to_bytes",
+    "reconstruct",
+    "register",
+    "render_preview",
+    "render_turntable",
+    "take_views",
+]

@@ -1,0 +1,80 @@
+"""Between the working poses of the fit and perspective cameras of the crop, both ways.
+
+A working pose is a pinhole camera at ``distance`` with scale and offset in the view's window; the window is a
+square of the crop. So ``focal = half * s * distance`` and the principal point is ``centre + half * offset``, in
+half crop sides: the conversion is exact, and rendering through the camera lands on the mask in the crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recon.evidence import Evidence
+from recon.geometry import angles_of, rotation
+from recon.types import Cameras
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the object frame lies in the working volume: ``x_volume = scale * x_object + centre``.
+
+    Attributes:
+        centre: ``(3,)`` of the object in the working volume.
+        scale: volume units to one object unit.
+        distance: camera distance in volume units.
+    """
+
+    centre: tuple[float, float, float]
+    scale: float
+    distance: float
+
+    def to_object(self, points: Tensor) -> Tensor:
+        """Points ``(..., 3)`` of the working volume in object units."""
+        return (points - points.new_tensor(self.centre)) / self.scale
+
+    def to_volume(self, points: Tensor) -> Tensor:
+        """Points ``(..., 3)`` in object units in the working volume."""
+        return points * self.scale + points.new_tensor(self.centre)
+
+
+def to_cameras(
+    angles: Tensor, frame: Tensor, evidence: Evidence, place: Placement, loss: Tensor, weight: Tensor
+) -> Cameras:
+    """Perspective cameras of the crops from working poses ``(N, 3)`` and frames ``(N, 3)``."""
+    R = rotation(angles)
+    t = R @ angles.new_tensor(place.centre)
+    t[:, 2] += place.distance
+    focal = evidence.half * frame[:, 0] * place.distance
+    offset = evidence.centre + evidence.half[:, None] * frame[:, 1:]
+    fov = 2 * torch.atan(1 / focal.clamp_min(1e-6))
+    return Cameras(*(_array(x) for x in (R, t / place.scale, fov, offset, loss, weight)))
+
+
+def from_cameras(cameras: Cameras, evidence: Evidence, place: Placement) -> tuple[Tensor, Tensor]:
+    """Working poses ``(N, 3)`` and frames ``(N, 3)`` of cameras, in any placement.
+
+    Exact where the cameras stand at the placement's distance and look at its centre, as those of
+    :func:`to_cameras` do; otherwise equal to first order around the object's centre.
+    """
+    device = evidence.half.device
+    R, t, fov, offset = (torch.from_numpy(x).to(device) for x in (cameras.R, cameras.t, cameras.fov, cameras.offset))
+    t = t * place.scale - R @ R.new_tensor(place.centre)
+    slope = 1 / (torch.tan(fov / 2) * t[:, 2])
+    offset = offset - slope[:, None] * t[:, :2]
+    frame = torch.cat([slope[:, None], offset - evidence.centre], 1) / evidence.half[:, None]
+    return angles_of(R), frame
+
+
+def select_cameras(cameras: Cameras, index: NDArray[np.int64]) -> Cameras:
+    """The cameras at ``index``, in its order."""
+    return Cameras(*(getattr(cameras, name)[index] for name in Cameras.__slots__))
+
+
+def _array(x: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = x.detach().cpu().float().numpy()
+    return array

@@ -1,0 +1,114 @@
+"""Settings of a reconstruction; one dataclass, two presets of effort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ops.errors import ConfigError
+
+Effort = Literal["quick", "full"]
+Symmetry = Literal["mirror", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One level of the multi-start search.
+
+    Attributes:
+        hypotheses: how many run side by side.
+        rounds: M-step and E-step pairs.
+        folds: cross-fit folds; a view is scored only against volumes without its fold.
+        azimuths: candidate azimuths over the full turn.
+        elevations: candidate elevations over ``ReconConfig.elevations``.
+        resolution: voxels along a side of the volume.
+        dims: leading feature components compared.
+        pixels: side of the window on which views are compared; 8 or 16.
+        heat: strength at the start of the noise by which poses are drawn; it falls to 0 before the last rounds.
+    """
+
+    hypotheses: int
+    rounds: int
+    folds: int
+    azimuths: int
+    elevations: int
+    resolution: int
+    dims: int
+    pixels: int = 16
+    heat: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReconConfig:
+    """What a reconstruction may assume and how hard it tries.
+
+    Attributes:
+        effort: preset that chose the stages; see :meth:`preset`.
+        min_views: fewer usable views give the verdict ``too_few_views``.
+        max_views: views that take part in the fit; the others are only registered.
+        feature_dims: principal components kept of the patch features, at most 128.
+        appearance_floor: share of the score earned by silhouette overlap alone, in [0, 1].
+        object_fov: angle in degrees under which the longest side of the object is assumed to be seen.
+        elevations: lowest and highest camera elevation in degrees that is searched.
+        symmetry: ``mirror`` assumes a left-right symmetric object, ``none`` assumes nothing.
+        coarse: random starts on a coarse grid of poses.
+        medium: the best of them on a finer grid of poses.
+        fine: the chosen one, searched locally.
+        polish_rounds: rounds of continuous pose refinement at the end.
+        mesh_resolution: voxels along a side of the final carved volume.
+        min_score: mean held-out score below which the verdict is ``thin_evidence``.
+        round_ratio: share of the free shape's held-out silhouette IoU from which a surface of revolution is
+            preferred, with the verdict ``rotational_symmetry``.
+        round_iou: held-out silhouette IoU that the surface of revolution must reach for that.
+    """
+
+    effort: Effort = "quick"
+    min_views: int = 8
+    max_views: int = 100
+    feature_dims: int = 128
+    appearance_floor: float = 0.3
+    object_fov: float = 28.0
+    elevations: tuple[float, float] = (-8.0, 65.0)
+    symmetry: Symmetry = "mirror"
+    coarse: Stage = Stage(12, 5, 3, 18, 3, 14, 128, 8)
+    medium: Stage = Stage(2, 4, 4, 24, 5, 20, 128)
+    fine: Stage = Stage(1, 2, 5, 36, 6, 32, 128)
+    polish_rounds: int = 2
+    mesh_resolution: int = 64
+    min_score: float = 0.1
+    round_ratio: float = 0.95
+    round_iou: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range; raises ``ConfigError``."""
+        if not 1 <= self.feature_dims <= 128:
+            raise ConfigError(f"feature_dims must be 1 to 128, not {self.feature_dims}")
+        if self.min_views < 4 or self.max_views < self.min_views:
+            raise ConfigError("min_views must be at least 4 and max_views at least min_views")
+        if not 0.0 <= self.appearance_floor <= 1.0:
+            raise ConfigError(f"appearance_floor must be 0 to 1, not {self.appearance_floor}")
+        if not 5.0 <= self.object_fov <= 90.0:
+            raise ConfigError(f"object_fov must be 5 to 90 degrees, not {self.object_fov}")
+        if not -90.0 < self.elevations[0] <= self.elevations[1] < 90.0:
+            raise ConfigError(f"elevations must rise within -90 to 90 degrees, not {self.elevations}")
+
+    @classmethod
+    def preset(cls, effort: Effort) -> ReconConfig:
+        """The settings of an effort: ``quick`` for a daemon on few cores, ``full`` for the best shape.
+
+        Raises:
+            ConfigError: for any other name.
+        """
+        if effort == "quick":
+            return cls()
+        if effort == "full":
+            return replace(
+                cls(),
+                effort="full",
+                coarse=Stage(64, 7, 3, 18, 3, 14, 128, 8),
+                medium=Stage(8, 8, 4, 24, 5, 24, 128),
+                fine=Stage(1, 4, 5, 36, 6, 32, 128),
+                polish_rounds=4,
+                mesh_resolution=80,
+            )
+        raise ConfigError(f"effort must be quick or full, not {effort!r}")

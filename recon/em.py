@@ -1,0 +1,202 @@
+"""E-step and the alternation with the M-step: exhaustive search of every view's pose, cross-fitted.
+
+Closed-form expectation maximisation over an occupancy-and-feature volume. A view is scored only against the
+volume that was built without its fold, so a hypothesis cannot earn score by memorising a view where it lies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from recon.config import ReconConfig, Stage
+from recon.evidence import Evidence
+from recon.geometry import pose_grid, wrap
+from recon.render import framing, render
+from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, sphere, voxel_index
+
+_DOUBTED_SHARE, _DOUBTED_WEIGHT = 0.2, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What stays fixed during a search.
+
+    Attributes:
+        evidence: the views.
+        distance: camera distance in volume units.
+        mirror: whether the object is taken to be symmetric in x.
+        floor: share of the score earned by silhouettes alone.
+        elevations: lowest and highest elevation in radians.
+    """
+
+    evidence: Evidence
+    distance: float
+    mirror: bool
+    floor: float
+    elevations: tuple[float, float]
+
+    @classmethod
+    def of(cls, evidence: Evidence, config: ReconConfig) -> Model:
+        """The model that a configuration asks for."""
+        distance = HALF_EXTENT / math.tan(math.radians(config.object_fov) / 2)
+        low, high = (math.radians(e) for e in config.elevations)
+        return cls(evidence, distance, config.symmetry == "mirror", config.appearance_floor, (low, high))
+
+    def candidates(self, azimuths: int, elevations: int) -> Tensor:
+        """Grid of candidate angles ``(K, 3)`` over the full turn and the allowed elevations."""
+        low, high = self.elevations
+        margin = (high - low) / (2 * elevations)
+        steps = [low + margin * (2 * i + 1) for i in range(elevations)]
+        return pose_grid(azimuths, steps, self.evidence.masks.device)
+
+
+def assign_folds(count: int, folds: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Balanced random folds ``(count,)``."""
+    order = torch.randperm(count, generator=generator)
+    return (order % folds).to(device)
+
+
+def render_features(
+    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, distance: float, pixels: int
+) -> tuple[Tensor, Tensor]:
+    """Alpha ``(B, K, P^2)`` and features ``(B, K, P^2, C)`` of volumes at poses ``(B, K, 3)``.
+
+    Args:
+        occupancy: ``(B, D, D, D)``.
+        features: ``(B, D^3, C)``.
+        angles: candidate poses.
+        frame: their frames.
+        distance: camera distance.
+        pixels: side of the window.
+    """
+    resolution = occupancy.shape[-1]
+    alpha, points = render(occupancy, angles, frame, pixels=pixels, samples=resolution, distance=distance)
+    rows = voxel_index(points, resolution).flatten(1)
+    seen = torch.stack([f[r] for f, r in zip(features, rows, strict=True)])
+    return alpha, seen.reshape(*alpha.shape, -1)
+
+
+def overlap_score(alpha: Tensor, agreement: Tensor, mask: Tensor, floor: float) -> Tensor:
+    """Score: sum of A M (floor + (1 - floor) cos) over the sum of max(A, M).
+
+    Args:
+        alpha: ``(..., K, P)`` rendered silhouettes.
+        agreement: ``(..., N, K)`` sum of A M cos over pixels.
+        mask: ``(..., N, P)``.
+        floor: share earned by silhouettes alone.
+
+    Returns:
+        ``(..., N, K)``, at most 1.
+    """
+    both = mask @ alpha.transpose(-1, -2)
+    either = alpha.sum(-1)[..., None, :] + mask.sum(-1)[..., None] - both
+    return (floor * both + (1 - floor) * agreement) / either.clamp_min(1e-6)
+
+
+def score_candidates(
+    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, evidence: Evidence, model: Model
+) -> Tensor:
+    """Scores ``(H, N, K)`` of every view at candidates shared by all views of a hypothesis."""
+    alpha, seen = render_features(occupancy, features, angles, frame, model.distance, evidence.pixels)
+    weighted = (seen * alpha[..., None]).flatten(2)
+    target = (evidence.features * evidence.masks[..., None]).flatten(1)
+    agreement = target @ weighted.transpose(-1, -2)
+    return overlap_score(alpha, agreement, evidence.masks, model.floor)
+
+
+def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+    """Held-out scores ``(H, N, K)`` of all views at candidates ``(K, 3)``, and the frames ``(H, N, K, 3)``."""
+    hypotheses, views = volumes.angles.shape[:2]
+    scores = volumes.angles.new_zeros(hypotheses, views, len(candidates))
+    frames = volumes.angles.new_zeros(hypotheses, views, len(candidates), 3)
+    for fold in range(int(folds.max()) + 1):
+        members = (folds == fold).nonzero()[:, 0]
+        held_out = model.evidence.select(members)
+        for h in range(hypotheses):
+            occupancy, features = volumes.occupancy[h : h + 1, fold], volumes.features[h : h + 1, fold]
+            frame = framing(occupancy, candidates[None], model.distance)
+            scores[h, members] = score_candidates(occupancy, features, candidates[None], frame, held_out, model)[0]
+            frames[h, members] = frame
+    return scores, frames
+
+
+def search(
+    volumes: Volumes,
+    model: Model,
+    folds: Tensor,
+    candidates: Tensor,
+    reach: float | None = None,
+    noise: Tensor | None = None,
+) -> Hypotheses:
+    """The E-step: the best candidate for every view, each against the volume without its fold.
+
+    Args:
+        volumes: from the M-step.
+        model: views and camera model.
+        folds: ``(N,)`` fold of each view.
+        candidates: ``(K, 3)`` angles.
+        reach: if given, only candidates within this angle (radians) of the current azimuth.
+        noise: ``(H, N, K)`` added to the scores, in their standard deviations over a view's candidates, before
+            the best is taken: a pose is then drawn instead of maximised (stochastic EM, Celeux & Diebolt 1985).
+    """
+    scores, frames = search_scores(volumes, model, folds, candidates)
+    drawn = scores if noise is None else scores + noise * scores.std(-1, keepdim=True)
+    if reach is not None:
+        away = wrap(candidates[:, 0] - volumes.angles[..., :1]).abs() > reach
+        drawn = drawn.masked_fill(away, -torch.inf)
+    index = drawn.argmax(-1)
+    best = scores.gather(-1, index[..., None])[..., 0]
+    frame = frames.gather(2, index[..., None, None].expand(*index.shape, 1, 3))[:, :, 0]
+    return Hypotheses(candidates[index], frame, doubt(best, model.evidence.usable), best)
+
+
+def doubt(score: Tensor, usable: Tensor) -> Tensor:
+    """Weights ``(H, N)``: the lowest-scored fifth counts less, unusable views not at all."""
+    cut = torch.quantile(score, _DOUBTED_SHARE, dim=1, keepdim=True)
+    return torch.where(score < cut, _DOUBTED_WEIGHT, 1.0) * usable
+
+
+def random_starts(model: Model, stage: Stage, generator: torch.Generator) -> Hypotheses:
+    """Azimuths uniform, elevation 15 degrees, every view seeing a sphere."""
+    views, device = len(model.evidence), model.evidence.masks.device
+    azimuth = torch.rand(stage.hypotheses, views, generator=generator) * (2 * math.pi)
+    angles = torch.stack([azimuth, torch.full_like(azimuth, math.radians(15)), azimuth * 0], -1).to(device)
+    frame = framing(sphere(1, stage.resolution, device), angles[:1, :1], model.distance)
+    weight = model.evidence.usable.to(angles.dtype).expand(stage.hypotheses, views)
+    return Hypotheses(angles, frame.expand_as(angles), weight, weight * 0)
+
+
+def run_stage(
+    poses: Hypotheses,
+    model: Model,
+    stage: Stage,
+    generator: torch.Generator,
+    tick: Callable[[float], None],
+    reach: float | None = None,
+) -> Hypotheses:
+    """Alternates M- and E-step for the stage's rounds; ``tick`` is told the fraction done."""
+    model = replace(model, evidence=model.evidence.leading(stage.dims).pooled(stage.pixels))
+    candidates = model.candidates(stage.azimuths, stage.elevations)
+    folds = assign_folds(len(model.evidence), stage.folds, generator, candidates.device)
+    for done in range(stage.rounds):
+        volumes = build_volumes(poses, model.evidence, folds, stage.resolution, model.distance, model.mirror)
+        heat = stage.heat * max(0.0, 1 - done / max(1, stage.rounds - 2))
+        noise = heat * _gumbel((*poses.score.shape, len(candidates)), generator).to(candidates) if heat else None
+        poses = search(volumes, model, folds, candidates, reach, noise)
+        tick((done + 1) / stage.rounds)
+    return poses
+
+
+def _gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    uniform = torch.rand(shape, generator=generator).clamp(1e-6, 1 - 1e-6)
+    return -torch.log(-torch.log(uniform))
+
+
+def standing(poses: Hypotheses) -> Tensor:
+    """Weighted mean held-out score ``(H,)`` by which hypotheses are ranked."""
+    return (poses.weight * poses.score).sum(1) / poses.weight.sum(1).clamp_min(1e-6)

@@ -1,0 +1,217 @@
+"""The way from views to a reconstruction: choose views, find cameras cold or warm, judge, build the shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ops.errors import ReconstructionError
+from recon.camera import Placement, to_cameras
+from recon.cold import Found, cold_start
+from recon.config import ReconConfig
+from recon.em import Model
+from recon.evidence import FeatureBasis, fit_basis, gather_evidence
+from recon.mesh import carve, colour_vertices, finish_mesh, place_mesh, surface
+from recon.progress import ProgressCallback, Reporter
+from recon.refine import HeldOut, judge_held_out
+from recon.register import STRANGER_SHARE, evidence_for, register_evidence
+from recon.result import Reconstruction, Shape, VoxelField
+from recon.revolution import fit_revolution
+from recon.types import Cameras, Quality, Verdict, Views
+from recon.volume import Hypotheses, Volumes, build_volumes
+from recon.warm import warm_start
+
+_FEATURE_FLOOR = 0.05
+
+
+def reconstruct(
+    views: Views,
+    config: ReconConfig | None = None,
+    *,
+    warm: Reconstruction | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    progress: ProgressCallback | None = None,
+) -> Reconstruction:
+    """Recovers cameras and shape from unlabelled views of one kind of object.
+
+    Args:
+        views: at least ``config.min_views`` of them usable; beyond ``config.max_views`` the first ones are only
+            registered.
+        config: defaults to the ``quick`` preset.
+        warm: an earlier reconstruction to continue; one without a shape is ignored, for there is nothing to
+            continue. Ids of views it knows keep their cameras as the start.
+        seed: the same seed gives the same result on the same device.
+        device: torch device to compute on.
+        progress: told where the work is; it may raise to cancel.
+
+    Returns:
+        A verdict, with a shape where there is one.
+
+    Raises:
+        ReconstructionError: if the views' arrays do not fit together.
+    """
+    config = config or ReconConfig()
+    _check(views)
+    usable = views.masks.reshape(len(views), -1).mean(1) > 1e-3
+    if usable.sum() < config.min_views:
+        reason = f"{int(usable.sum())} views with a foreground, {config.min_views} needed"
+        return Reconstruction("too_few_views", reason, views.ids, None)
+    known = warm if warm is not None and warm.shape is not None and warm.verdict == "shape" else None
+    place, report = torch.device(device), Reporter(progress)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.inference_mode():
+        fitted, rest = _split(usable, config.max_views)
+        chosen = take_views(views, fitted)
+        report.span("features", 0.0, 0.02)(0.0)
+        model, basis = _model(chosen, config, known, place)
+        if known is None or known.shape is None:
+            found = _prefer_round(cold_start(model, config, generator, report), model, config, generator)
+        else:
+            found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
+        report.span("surface", 0.95, 1.0)(0.0)
+        verdict, reason, shape = _conclude(found, model, basis, chosen, config)
+        if shape is not None and len(rest):
+            shape = _add_registered(shape, views, fitted, rest, config, seed, place)
+    report.span("done", 1.0, 1.0)(1.0)
+    return Reconstruction(verdict, reason, views.ids, shape)
+
+
+def take_views(views: Views, index: NDArray[np.int64]) -> Views:
+    """The views at ``index``, in its order."""
+    return Views(*(getattr(views, name)[index] for name in Views.__slots__))
+
+
+def _check(views: Views) -> None:
+    sizes = {name: len(getattr(views, name)) for name in Views.__slots__}
+    if len(set(sizes.values())) != 1:
+        raise ReconstructionError(f"arrays of the views differ in length: {sizes}")
+    if len(set(views.ids.tolist())) != len(views):
+        raise ReconstructionError("ids of the views are not unique")
+    if views.features.shape != views.flipped_features.shape or views.features.ndim != 4:
+        raise ReconstructionError("features and flipped_features must both be (N, C, G, G)")
+    if not (np.isfinite(views.features).all() and np.isfinite(views.flipped_features).all()):
+        raise ReconstructionError("features hold values that are not finite")
+
+
+def _split(usable: NDArray[np.bool_], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that take part in the fit (the last usable ones) and the others."""
+    fitted = np.flatnonzero(usable)[-limit:]
+    return fitted, np.setdiff1d(np.arange(len(usable)), fitted)
+
+
+def _model(
+    views: Views, config: ReconConfig, known: Reconstruction | None, device: torch.device
+) -> tuple[Model, FeatureBasis]:
+    if known is not None and known.shape is not None:
+        field = known.shape.field
+        model = Model.of(evidence_for(views, known.shape, device), config)
+        return replace(model, mirror=field.mirror, floor=field.floor), field.basis.to(device)
+    basis = fit_basis(views, config.feature_dims, device)
+    return Model.of(gather_evidence(views, basis, device), config), basis
+
+
+def _prefer_round(found: Found, model: Model, config: ReconConfig, generator: torch.Generator) -> Found:
+    """A surface of revolution instead of the free shape, where its silhouettes agree as well."""
+    rival = fit_revolution(model, generator)
+    free = judge_held_out(_volumes(found, model, config), found.poses, found.folds, model)
+    if rival.iou < max(config.round_iou, config.round_ratio * float(free.iou.mean())):
+        return found
+    return Found(rival.poses, rival.folds, round_about=True)
+
+
+def _conclude(
+    found: Found, model: Model, basis: FeatureBasis, views: Views, config: ReconConfig
+) -> tuple[Verdict, str, Shape | None]:
+    held_out = judge_held_out(_volumes(found, model, config), found.poses, found.folds, model)
+    score = float(held_out.score.mean())
+    if score < config.min_score:
+        return "thin_evidence", f"held-out score {score:.2f} is below {config.min_score:.2f}", None
+    found = replace(found, poses=_without_strangers(found.poses, held_out, score))
+    shape = _build_shape(found, model, basis, views, held_out, config)
+    if shape is None:
+        return "thin_evidence", "the carved volume is empty", None
+    if found.round_about:
+        return "rotational_symmetry", "a surface of revolution explains the silhouettes as well", shape
+    return "shape", f"held-out score {score:.2f} over {shape.quality.views} views", shape
+
+
+def _volumes(found: Found, model: Model, config: ReconConfig) -> Volumes:
+    return build_volumes(
+        found.poses,
+        model.evidence,
+        found.folds,
+        config.fine.resolution,
+        model.distance,
+        model.mirror,
+        settle=False,
+        round_about=found.round_about,
+    )
+
+
+def _without_strangers(poses: Hypotheses, held_out: HeldOut, typical: float) -> Hypotheses:
+    fits = (held_out.score >= STRANGER_SHARE * typical).to(poses.weight.dtype)
+    return replace(poses, score=held_out.score[None], weight=poses.weight * fits)
+
+
+def _build_shape(
+    found: Found, model: Model, basis: FeatureBasis, views: Views, held_out: HeldOut, config: ReconConfig
+) -> Shape | None:
+    poses = found.poses
+    field, level = carve(poses, model, views, config.mesh_resolution, found.round_about)
+    body = surface(field, level)
+    if body is None:
+        return None
+    place = place_mesh(body, model.distance)
+    volumes = _volumes(found, model, config)
+    colors = colour_vertices(body, volumes.occupancy[0, -1], poses, model, views)
+    loss = (1 - held_out.score).clamp(0, 1)
+    kept = poses.weight[0] > 0
+    quality = Quality(
+        loss=float(loss[kept].mean()),
+        silhouette_iou=float(held_out.iou[kept].mean()),
+        feature_distance=float(held_out.distance[kept].mean()),
+        views=int(kept.sum()),
+    )
+    cameras = to_cameras(poses.angles[0], poses.frame[0], model.evidence, place, loss, poses.weight[0])
+    return Shape(cameras, _field(volumes, basis, place, model), finish_mesh(body, place, colors), quality)
+
+
+def _field(volumes: Volumes, basis: FeatureBasis, place: Placement, model: Model) -> VoxelField:
+    features = volumes.features[0, -1]
+    voxels = (features.norm(dim=-1) > _FEATURE_FLOOR).nonzero()[:, 0]
+    return VoxelField(
+        occupancy=_numpy(volumes.occupancy[0, -1]).astype(np.float16),
+        voxels=voxels.int().cpu().numpy(),
+        features=_numpy(features[voxels]).astype(np.float16),
+        basis=basis.to(torch.device("cpu")),
+        place=place,
+        mirror=model.mirror,
+        floor=model.floor,
+    )
+
+
+def _numpy(x: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = x.cpu().numpy()
+    return array
+
+
+def _add_registered(
+    shape: Shape,
+    views: Views,
+    fitted: NDArray[np.int64],
+    rest: NDArray[np.int64],
+    config: ReconConfig,
+    seed: int,
+    device: torch.device,
+) -> Shape:
+    """Fills in the cameras of the views that did not take part in the fit."""
+    evidence = evidence_for(take_views(views, rest), shape, device)
+    extra = register_evidence(evidence, shape, config, seed)
+    order = np.argsort(np.concatenate([fitted, rest]))
+    merged = (np.concatenate([getattr(shape.cameras, name), getattr(extra, name)])[order] for name in Cameras.__slots__)
+    return replace(shape, cameras=Cameras(*merged))

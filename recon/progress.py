@@ -1,0 +1,40 @@
+"""How a reconstruction tells its caller where it is, and how the caller stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step of a running reconstruction.
+
+    Attributes:
+        stage: snake_case name of the stage.
+        fraction: of the whole reconstruction that is done, in [0, 1].
+    """
+
+    stage: str
+    fraction: float
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Called several times a second; an exception it raises ends the reconstruction and reaches the caller."""
+
+
+class Reporter:
+    """Turns fractions of stages into the fraction of the whole."""
+
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
+
+    def span(self, stage: str, start: float, stop: float) -> Callable[[float], None]:
+        """A tick function for a stage that covers ``start`` to ``stop`` of the whole."""
+
+        def tick(fraction: float) -> None:
+            if self._callback is not None:
+                self._callback(Progress(stage, start + (stop - start) * fraction))
+
+        tick(0.0)
+        return tick

@@ -1,0 +1,87 @@
+"""Registers new images to a shape: exhaustive search over rendered features, then local refinement.
+
+As 3D Congealing (ECCV 2024) registers an image to a canonical shape, with the scale and offset of each
+candidate given by the moments of its silhouette instead of searched.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ops.errors import ReconstructionError
+from recon.camera import to_cameras
+from recon.config import ReconConfig
+from recon.em import Model, score_candidates
+from recon.evidence import Evidence, gather_evidence
+from recon.refine import wiggle
+from recon.render import framing
+from recon.result import Reconstruction, Shape
+from recon.types import Cameras, Views
+
+_AZIMUTHS, _ELEVATIONS = 48, 8
+STRANGER_SHARE = 0.5
+"""A view that scores below this share of the shape's own mean score is a stranger."""
+
+
+def register(
+    views: Views,
+    reconstruction: Reconstruction,
+    config: ReconConfig | None = None,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Cameras:
+    """Cameras of new views of a known shape.
+
+    Args:
+        views: their features must come from the backbone the shape was made with.
+        reconstruction: with a shape.
+        config: for the range of elevations; defaults to ``ReconConfig()``.
+        seed: of the local refinement.
+        device: torch device to compute on.
+
+    Returns:
+        Cameras with the loss of each view; weight 0 for strangers.
+
+    Raises:
+        ReconstructionError: if there is no shape or the features have another number of channels.
+    """
+    if reconstruction.shape is None:
+        raise ReconstructionError("images can be registered only to a reconstruction with a shape")
+    place = torch.device(device)
+    evidence = evidence_for(views, reconstruction.shape, place)
+    return register_evidence(evidence, reconstruction.shape, config or ReconConfig(), seed)
+
+
+def evidence_for(views: Views, shape: Shape, device: torch.device) -> Evidence:
+    """The views in the components of a shape's features.
+
+    Raises:
+        ReconstructionError: if the number of feature channels differs.
+    """
+    channels = shape.field.basis.projection.shape[0]
+    if views.features.shape[1] != channels:
+        raise ReconstructionError(
+            f"views have {views.features.shape[1]} feature channels, the shape was made with {channels}"
+        )
+    return gather_evidence(views, shape.field.basis.to(device), device)
+
+
+def register_evidence(evidence: Evidence, shape: Shape, config: ReconConfig, seed: int) -> Cameras:
+    """Like :func:`register`, for views already in the shape's feature components."""
+    device = evidence.masks.device
+    field, generator = shape.field, torch.Generator().manual_seed(seed)
+    base = Model.of(evidence, config)
+    model = Model(evidence, field.place.distance, field.mirror, field.floor, base.elevations)
+    with torch.inference_mode():
+        occupancy, features = field.dense(device)
+        candidates = model.candidates(_AZIMUTHS, _ELEVATIONS)
+        frame = framing(occupancy[None], candidates[None], model.distance)
+        scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, model)[0]
+        best = scores.argmax(1)
+        angles, frames, score = wiggle(
+            occupancy, features, candidates[best], frame[0, best], evidence, model, generator
+        )
+        typical = 1 - shape.quality.loss
+        weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)
+        return to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)

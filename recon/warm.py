@@ -1,0 +1,81 @@
+"""Warm start: a cluster grew, so its shape is continued instead of searched anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recon.camera import Placement, from_cameras, select_cameras
+from recon.cold import Found
+from recon.config import ReconConfig
+from recon.em import Model, assign_folds, doubt
+from recon.evidence import Evidence
+from recon.progress import Reporter
+from recon.refine import polish
+from recon.register import register_evidence
+from recon.result import Shape
+from recon.types import Cameras
+from recon.volume import HALF_EXTENT, Hypotheses
+
+_CENTRED = (0.0, 0.0, 0.0)
+
+
+def warm_start(
+    ids: np.ndarray[tuple[int], np.dtype[np.int64]],
+    model: Model,
+    known_ids: np.ndarray[tuple[int], np.dtype[np.int64]],
+    shape: Shape,
+    config: ReconConfig,
+    generator: torch.Generator,
+    report: Reporter,
+    seed: int,
+) -> Found:
+    """Keeps the cameras of known views, registers the others, then refines all of them together.
+
+    Args:
+        ids: ``(N,)`` of the views in ``model``.
+        model: views in the shape's feature components.
+        known_ids: ids of the shape's cameras.
+        shape: the version to continue.
+        config: for the number of refinement rounds.
+        generator: source of randomness.
+        report: where progress goes.
+        seed: of the registration.
+    """
+    row = {int(known): r for r, known in enumerate(known_ids)}
+    new = np.array([i for i, each in enumerate(ids) if int(each) not in row], dtype=np.int64)
+    old = np.array([i for i, each in enumerate(ids) if int(each) in row], dtype=np.int64)
+    tick = report.span("register", 0.05, 0.3)
+    place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
+    angles = torch.zeros(len(ids), 3, device=model.evidence.masks.device)
+    frame, score = torch.zeros_like(angles), torch.zeros_like(angles[:, 0])
+    if len(new):
+        part = model.evidence.select(torch.from_numpy(new).to(angles.device))
+        _take(angles, frame, score, new, register_evidence(part, shape, config, seed), part, place)
+    if len(old):
+        part = model.evidence.select(torch.from_numpy(old).to(angles.device))
+        rows = np.array([row[int(ids[i])] for i in old])
+        kept = select_cameras(shape.cameras, rows)
+        _take(angles, frame, score, old, kept, part, place)
+    tick(1.0)
+    weight = doubt(score[None], model.evidence.usable)
+    poses = Hypotheses(angles[None], frame[None], weight, score[None])
+    folds = assign_folds(len(ids), config.fine.folds, generator, angles.device)
+    tick = report.span("polish", 0.3, 0.9)
+    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    return Found(poses, folds)
+
+
+def _take(
+    angles: Tensor,
+    frame: Tensor,
+    score: Tensor,
+    where: np.ndarray[tuple[int], np.dtype[np.int64]],
+    cameras: Cameras,
+    evidence: Evidence,
+    place: Placement,
+) -> None:
+    index = torch.from_numpy(where).to(angles.device)
+    angles[index], frame[index] = from_cameras(cameras, evidence, place)
+    score[index] = 1 - torch.from_numpy(cameras.loss).to(angles.device)

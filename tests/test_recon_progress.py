@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from recon import Progress
+from recon.progress import Reporter
+
+
+def test_stages_share_the_whole() -> None:
+    seen: list[Progress] = []
+    tick = Reporter(seen.append).span("coarse", 0.2, 0.6)
+    tick(0.5)
+    tick(1.0)
+    assert [p.stage for p in seen] == ["coarse"] * 3
+    assert [round(p.fraction, 6) for p in seen] == [0.2, 0.4, 0.6]
+
+
+def test_no_callback_is_fine() -> None:
+    Reporter(None).span("coarse", 0.0, 1.0)(0.5)
