@@ -1,0 +1,1 @@
+"""Benchmarks: measures against truth, each beside its baselines in the same run."""

@@ -1,0 +1,94 @@
+"""Command line of the benchmarks: ``python -m ops.bench NAME``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops.bench import furniture as furniture_benchmark
+from ops.bench import reconstruct as reconstruct_benchmark
+from ops.bench.pictures import draw_library
+from ops.bench.report import Report
+from ops.errors import ShapelodeError
+from recon.config import Effort
+
+DATA = Path("../shared/data/furniture")
+
+app = typer.Typer(
+    help="Measure Shapelode against truth, each figure beside its baselines of the same run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl, masks.tar and meshes.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
+
+
+@app.callback()
+def _benchmarks() -> None:
+    """Measure Shapelode against truth, each figure beside its baselines of the same run."""
+
+
+@app.command(epilog="example: python -m ops.bench furniture --data DATA --state STATE --json figures.json")
+def furniture(
+    state: Annotated[Path, typer.Option(help="State directory of a finished run on these data.")],
+    data: Data = DATA,
+    json: Json = None,
+) -> None:
+    """Clusters, masks, poses and shapes of a finished library."""
+    _show(lambda: furniture_benchmark.run(data, state), json)
+
+
+@app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --shape sofa-01 --effort quick")
+def reconstruct(
+    data: Data = DATA,
+    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    views: Annotated[int, typer.Option(min=1, help="Images of each shape at most.")] = 100,
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of the reconstruction.")] = 0,
+    json: Json = None,
+) -> None:
+    """Reconstruction alone: each shape from its true members, with predicted masks and no clustering."""
+    settings = reconstruct_benchmark.Settings(shape or (), views, effort, backbone, device, seed)
+    tell = Console(stderr=True).print
+    _show(lambda: reconstruct_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")
+def pictures(
+    state: Annotated[Path, typer.Option(help="State directory with shapes.")],
+    output: Annotated[Path, typer.Option(help="PNG to write.")],
+    shapes: Annotated[int, typer.Option(min=1, help="Shapes to draw, best first.")] = 8,
+) -> None:
+    """A picture of a library: photos, and the shapes mined from them."""
+    drawn = draw_library(state, output, shapes)
+    Console().print(f"{output}: {drawn} shapes")
+
+
+def _show(benchmark: Callable[[], Report], json: Path | None) -> None:
+    report = benchmark()
+    Console().print(report.table())
+    if json is not None:
+        report.write_json(json)
+
+
+def main() -> int:
+    """Run one benchmark; errors are one line and the error's exit status."""
+    try:
+        app()
+    except ShapelodeError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Procedural objects photographed at random: a small labelled stand-in for a web crawl."""
