@@ -1,0 +1,48 @@
+"""Putting the API and the page together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+import daemon
+from daemon.api import errors, health, library, media
+from daemon.api.security import BodyLimit, SecurityHeaders
+from daemon.query import ImageQuery
+from index.library import Library
+
+PAGE = Path(daemon.__file__).parent / "page"
+_ABOUT = """
+The shape library: 3D shapes mined from a stream of images.
+
+Lists come in pages of `items`; hand the opaque `next` of one back as `after` to get the following one.
+Every error has the same shape: `{"error": {"code", "message", "detail"}}`.
+"""
+
+
+def create_app(opened: Library, image_query: ImageQuery | None = None) -> FastAPI:
+    """The API and the page over a library.
+
+    Args:
+        opened: the library; the caller closes it.
+        image_query: what answers queries by image, by default one that loads the library's own backbone.
+    """
+    # FastAPI's own documentation pages load scripts from elsewhere; /openapi.json is what tools need.
+    app = FastAPI(title="Shapelode", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
+    app.state.library = opened
+    app.state.image_query = image_query or ImageQuery(opened)
+    errors.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    for routes in (library.router, media.router, health.router):
+        app.include_router(routes)
+    app.add_api_route("/", _index, include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    return app
+
+
+def _index() -> FileResponse:
+    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,85 @@
+"""Serving the API and the page: beside the daemon in a thread, or by itself until a signal."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+
+import uvicorn
+
+from daemon.api.app import create_app
+from index.library import open_library
+from ops.errors import PortInUseError
+
+_GRACE_S = 5  # open requests may finish for so long when the server stops
+_START_S = 30.0
+
+
+class ApiServer:
+    """The API and the page of a state directory in a background thread; a context manager."""
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8321) -> None:
+        """Opens the library and binds the address; nothing is answered before the context is entered.
+
+        Args:
+            folder: state directory.
+            host: address to listen on.
+            port: port to listen on; 0 takes a free one.
+
+        Raises:
+            StateError: the folder is no state directory.
+            PortInUseError: the address can't be listened on.
+        """
+        self._socket = _bind(host, port)
+        try:
+            self._library = open_library(folder)
+        except BaseException:
+            self._socket.close()
+            raise
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            create_app(self._library), log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S,
+            server_header=False,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="api", daemon=True)
+
+    def __enter__(self) -> ApiServer:
+        """Starts answering."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Lets open requests finish, then stops."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE_S + _START_S)
+        self._socket.close()
+        self._library.close()
+
+
+def serve_until_signal(server: ApiServer) -> None:
+    """Serves until SIGINT or SIGTERM, then stops gracefully; for the main thread."""
+    stop = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        with server:
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise PortInUseError(f"cannot listen on {host}:{port}: {why.lower()}; choose another port") from error

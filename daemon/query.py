@@ -1,0 +1,98 @@
+"""Which shapes are like this image: decode, embed, look for neighbours, name their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from index.library import Library
+from index.stream.decode import decode_image
+from index.summaries import Page, QueryHit, ShapeSummary
+from ops.errors import FingerprintError, RejectError
+
+if TYPE_CHECKING:
+    from index.backbones import Backbone
+    from index.search import SimilaritySearch
+
+MAX_SIDE = 512
+"""Query images are shrunk to this many pixels, as images of the stream are."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMatch:
+    """A cluster near a query image, with its published shape if it has one.
+
+    ``score`` is the best cosine similarity of the cluster's images, ``votes`` how many of the nearest
+    images are in it.
+    """
+
+    cluster: int
+    score: float
+    votes: int
+    size: int
+    nearest_image: int
+    shape: ShapeSummary | None
+
+
+class ImageQuery:
+    """Answers queries by image; loads the library's backbone on the first and keeps it."""
+
+    def __init__(self, library: Library, load: Callable[[str], Backbone] | None = None) -> None:
+        """Prepares a query; nothing heavy is loaded yet.
+
+        Args:
+            library: what is searched.
+            load: gets a backbone by name, by default `index.backbones.load_backbone`.
+        """
+        self._library = library
+        self._load = load or _load
+        self._backbone: Backbone | None = None
+        self._search: SimilaritySearch | None = None
+        self._lock = Lock()
+
+    def __call__(self, raw: bytes, limit: int = 10) -> Page[QueryMatch]:
+        """The nearest clusters of an image's main object, best first, on one page.
+
+        Args:
+            raw: the encoded image.
+            limit: clusters at most.
+
+        Raises:
+            RejectError: the image is refused, or no object is found in it.
+            FingerprintError: the backbone here is not the one the library was made with.
+            BackboneError: the backbone can't be loaded.
+        """
+        pixels, _ = decode_image(raw, MAX_SIDE)
+        backbone, search = self._ready()
+        view = backbone.embed([pixels])[0]
+        if isinstance(view, RejectError):
+            raise view
+        hits = search.query(view.descriptor)[:limit]
+        return Page([self._match(hit) for hit in hits], None)
+
+    def _ready(self) -> tuple[Backbone, SimilaritySearch]:
+        from index.search import SimilaritySearch  # FAISS takes long to import
+
+        with self._lock:
+            if self._backbone is None or self._search is None:
+                status = self._library.status()
+                backbone = self._load(status.backbone)
+                if backbone.fingerprint != status.fingerprint:
+                    raise FingerprintError(
+                        f"the library was made with backbone {status.backbone} ({status.fingerprint}), the one "
+                        f"installed here is {backbone.fingerprint}; their descriptors can't be compared"
+                    )
+                self._backbone, self._search = backbone, SimilaritySearch(self._library)
+            return self._backbone, self._search
+
+    def _match(self, hit: QueryHit) -> QueryMatch:
+        shape = self._library.shape(hit.cluster, hit.version) if hit.version else None
+        return QueryMatch(hit.cluster, hit.score, hit.votes, hit.size, hit.nearest_image, shape)
+
+
+def _load(name: str) -> Backbone:
+    from index.backbones import load_backbone  # torch takes seconds to import
+
+    return load_backbone(name)
