@@ -1,1 +1,12 @@
-"""Ray actors, one a file: they own processes and resources, never algorithms."""
+"""Ray actors, one a file: they own processes and resources, never algorithms.
+
+Importing this package sets what Ray reads from the environment when it is imported.
+"""
+
+import os
+
+# Every listener of a local Ray stays on 127.0.0.1; without it the head node binds to all interfaces.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Idle OpenMP threads that spin starve the other actors of a small machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

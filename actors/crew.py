@@ -1,0 +1,140 @@
+"""Starts Ray and the actors, and ends them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from actors.embedder import BackboneInfo, Embedder
+from actors.miner import Miner
+from actors.reader import ShardReader
+from actors.reconstructor import Reconstructor, ReconstructorOptions
+from index.ingest import IngestConfig
+from index.records import ShardRecord
+from index.schedule import Policy
+from ops.errors import ConfigError, ShapelodeError
+
+Handle = Any
+"""A Ray actor handle."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrewPlan:
+    """How many actors of each kind, what they are given and what Ray sets aside for them."""
+
+    folder: str
+    backbone: str
+    device: str
+    precision: str
+    max_side: int
+    readers: int
+    embedders: int
+    embedder_cpus: float
+    embedder_gpus: float
+    reconstructors: int
+    reconstructor_cpus: float
+    reconstructor_gpus: float
+    reconstructor: ReconstructorOptions
+    ingest: IngestConfig
+    policy: Policy
+
+
+def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: float) -> None:
+    """Starts a local Ray on loopback, or joins a running cluster.
+
+    Raises:
+        ConfigError: the cluster can't be reached.
+    """
+    options: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "include_dashboard": False,
+    }
+    if address:
+        options = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
+    else:
+        # A machine with fewer cores than actors must still run them all, or Ray would wait for ever.
+        cpus = max(num_cpus or os.cpu_count() or 1, int(-(-needed_cpus // 1)))
+        options |= {"num_cpus": cpus, "object_store_memory": object_store_mib * 2**20}
+    try:
+        ray.init(**options)
+    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+        where = f"the Ray cluster at {address}" if address else "a local Ray"
+        raise ConfigError(f"cannot start on {where}: {str(error).splitlines()[0]}") from error
+
+
+@dataclass
+class Crew:
+    """The actors of one daemon."""
+
+    plan: CrewPlan
+    info: BackboneInfo
+    miner: Handle
+    shards: list[ShardRecord]
+    readers: list[Handle] = field(default_factory=list)
+    embedders: list[Handle] = field(default_factory=list)
+    reconstructors: list[Handle] = field(default_factory=list)
+
+    def stop_reconstructors(self) -> None:
+        """Ends reconstructions at once; their clusters stay due."""
+        for actor in self.reconstructors:
+            ray.kill(actor)
+        self.reconstructors = []
+
+    def close(self) -> None:
+        """Saves the state and ends Ray."""
+        try:
+            get(self.miner.close.remote())
+        finally:
+            ray.shutdown()
+
+
+def hire(plan: CrewPlan) -> Crew:
+    """Creates the actors, loads the backbone and opens the state.
+
+    Raises:
+        BackboneError: the backbone can't be loaded.
+        StateError: the state directory can't be used.
+    """
+    embedders = [_embedder(plan) for _ in range(plan.embedders)]
+    info: BackboneInfo = get([actor.info.remote() for actor in embedders])[0]
+    miner = _remote(Miner, cpus=0.0, gpus=0.0).remote(plan.folder, info, plan.ingest, plan.policy)
+    shards: list[ShardRecord] = get(miner.open.remote())
+    readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.max_side) for _ in range(plan.readers)]
+    reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
+    return Crew(plan, info, miner, shards, readers, embedders, reconstructors)
+
+
+def _embedder(plan: CrewPlan) -> Handle:
+    remote = _remote(Embedder, cpus=plan.embedder_cpus, gpus=plan.embedder_gpus)
+    return remote.remote(plan.backbone, plan.device, plan.precision)
+
+
+def _reconstructor(plan: CrewPlan) -> Handle:
+    remote = _remote(Reconstructor, cpus=plan.reconstructor_cpus, gpus=plan.reconstructor_gpus)
+    return remote.remote(plan.reconstructor)
+
+
+def _remote(actor: type, *, cpus: float, gpus: float) -> Any:
+    # Every method may run twice and leaves the state of one that ran once, so Ray may retry all of them.
+    return ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=4, max_task_retries=4)(actor)
+
+
+def get(refs: Any) -> Any:
+    """``ray.get`` that raises Shapelode's own errors as themselves.
+
+    Raises:
+        ShapelodeError: what an actor raised on purpose.
+        RayError: an actor died or raised something else.
+    """
+    try:
+        return ray.get(refs)
+    except RayTaskError as error:
+        if isinstance(error.cause, ShapelodeError):
+            raise error.cause from None
+        raise

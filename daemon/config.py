@@ -1,0 +1,174 @@
+"""The one typed configuration: TOML file < ``SHAPELODE_*`` environment < flags; unknown keys are refused."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ops.errors import ConfigError
+
+ENV_PREFIX = "SHAPELODE_"
+_NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG"})  # flags of their own, not configuration keys
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StreamConfig(_Section):
+    """How shards are read."""
+
+    batch_size: int = Field(32, ge=1, le=4096, description="Samples a batch; a batch is one transaction.")
+    readers: int = Field(1, ge=1, description="ShardReader actors; each reads one shard ahead.")
+    in_flight: int = Field(4, ge=1, description="Batches read or embedded at once; bounds memory.")
+    max_side: int = Field(512, ge=64, description="Images are shrunk to this many pixels a side on decoding.")
+    settle_s: float = Field(5.0, ge=0, description="With --follow, read a shard once it has not grown for so long.")
+    poll_s: float = Field(2.0, gt=0, description="With --follow, seconds between looks for new shards.")
+
+
+class BackboneConfig(_Section):
+    """What turns images into descriptors."""
+
+    name: str = Field("embedded", description="`embedded`, `dinov2`, or ARCHITECTURE:PATH of a local timm ViT.")
+    device: str = Field("auto", description="torch device; `auto` takes CUDA where there is one.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
+    embedders: int = Field(1, ge=1, description="Embedder actors.")
+    num_cpus: float = Field(1.0, ge=0, description="CPUs Ray sets aside for each embedder.")
+    num_gpus: float = Field(0.0, ge=0, description="GPU fraction Ray sets aside for each embedder.")
+
+
+class ClusteringConfig(_Section):
+    """How images are brought together."""
+
+    name: str = Field("linkage", description="`linkage`, Shapelode's own, or `dbstream`, river's.")
+
+
+class ReconConfig(_Section):
+    """When and how shapes are made."""
+
+    enabled: bool = Field(True, description="Reconstruct at all; off for ingest only.")
+    min_views: int = Field(16, ge=4, description="Images a cluster needs before its first reconstruction.")
+    growth: float = Field(1.5, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
+    max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
+    effort: Literal["quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
+    workers: int = Field(1, ge=1, description="Reconstructor actors.")
+    max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is left alone.")
+    seed: int = Field(0, description="Seed of the random starts.")
+    device: str = Field("auto", description="torch device; `auto` takes CUDA where there is one.")
+    num_cpus: float = Field(1.0, ge=0, description="CPUs Ray sets aside for each reconstructor.")
+    num_gpus: float = Field(0.0, ge=0, description="GPU fraction Ray sets aside for each reconstructor.")
+
+
+class RayConfig(_Section):
+    """Where actors run."""
+
+    address: str = Field("", description="Address of a running Ray cluster; empty starts a local one on loopback.")
+    num_cpus: int = Field(0, ge=0, description="CPUs of the local Ray; 0 takes all there are.")
+    object_store_mib: int = Field(512, ge=80, description="Shared memory of the local Ray for batches in flight.")
+
+
+class StoreConfig(_Section):
+    """The LMDB store."""
+
+    map_size_gib: float = Field(256.0, gt=0, description="Address space reserved; the most the store can grow to.")
+    index_every: int = Field(64, ge=1, description="Batches between two saves of the FAISS index.")
+
+
+class ApiConfig(_Section):
+    """The HTTP API and the library page."""
+
+    enabled: bool = Field(True, description="Serve the API and the page while running.")
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
+    port: int = Field(8321, ge=0, le=65535, description="Port of the API and the page; 0 takes a free one.")
+
+
+class MetricsConfig(_Section):
+    """Prometheus."""
+
+    enabled: bool = Field(True, description="Serve metrics while running.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(9321, ge=0, le=65535, description="Port of the metrics; 0 takes a free one.")
+
+
+class Config(_Section):
+    """All sections; see docs/configuration.md."""
+
+    stream: StreamConfig = StreamConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    clustering: ClusteringConfig = ClusteringConfig()
+    recon: ReconConfig = ReconConfig()
+    ray: RayConfig = RayConfig()
+    store: StoreConfig = StoreConfig()
+    api: ApiConfig = ApiConfig()
+    metrics: MetricsConfig = MetricsConfig()
+
+
+def load_config(
+    path: Path | None = None, overrides: Mapping[str, Any] | None = None, env: Mapping[str, str] = os.environ
+) -> Config:
+    """Reads the configuration from all its sources.
+
+    Args:
+        path: TOML file with a table for each section.
+        overrides: values of flags by dotted key, such as ``{"stream.batch_size": 8}``; None values are skipped.
+        env: environment, with names such as ``SHAPELODE_STREAM__BATCH_SIZE``.
+
+    Raises:
+        ConfigError: a file, key or value is wrong.
+    """
+    merged = _read_toml(path) if path else {}
+    for key, value in _env_items(env):
+        _set(merged, key, value)
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _set(merged, key, value)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _env_items(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in sorted(env.items()):
+        if name.startswith(ENV_PREFIX) and name not in _NOT_KEYS:
+            yield name.removeprefix(ENV_PREFIX).lower().replace("__", "."), value
+
+
+def _set(tree: dict[str, Any], key: str, value: Any) -> None:
+    section, dot, name = key.partition(".")
+    branch = tree.setdefault(section, {}) if dot else tree
+    if not isinstance(branch, dict):
+        raise ConfigError(f"{section} is a section, not a value")
+    branch[name if dot else section] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown configuration key {key!r}; `shapelode config` lists them all"
+    return f"{key}: {first['msg'].lower()}, got {first['input']!r}"
+
+
+def describe() -> Iterator[tuple[str, str, object, str]]:
+    """Every key as ``(dotted key, type, default, description)``; what the docs and `shapelode config` show."""
+    for section, info in Config.model_fields.items():
+        model = info.annotation
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        for name, field in model.model_fields.items():
+            kind = getattr(field.annotation, "__name__", None) or str(field.annotation)
+            yield f"{section}.{name}", kind, field.default, field.description or ""

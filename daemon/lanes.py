@@ -1,0 +1,130 @@
+"""Reading and embedding ahead of the writer, in a fixed order, with a bound on what is in flight.
+
+A lane is one shard on its way: batches are read one after another, each is embedded as soon as it is
+read, and batches leave in the order of the input, so that two runs over the same shards commit the same
+batches in the same order whatever finished first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.plan import ShardPlan, Stretch
+from index.stream.batch import BatchHeader
+
+Ref = Any
+"""A Ray object reference."""
+
+
+@dataclass
+class Lane:
+    """One shard on its way."""
+
+    stretch: Stretch
+    reader: int
+    position: int
+    reading: tuple[Ref, Ref] | None = None
+    embedded: deque[tuple[BatchHeader, Ref]] = field(default_factory=deque)
+    ended: bool = False
+
+    @property
+    def load(self) -> int:
+        """Batches of the lane in flight."""
+        return len(self.embedded) + (self.reading is not None)
+
+
+class Lanes:
+    """The shards being read, the first of which is the one being committed."""
+
+    def __init__(
+        self,
+        plan: ShardPlan,
+        read: Callable[[int, str, int], tuple[Ref, Ref]],
+        embed: Callable[[Ref], Ref],
+        *,
+        readers: int,
+        in_flight: int,
+    ) -> None:
+        """Sets up without reading yet.
+
+        Args:
+            plan: where shards come from.
+            read: starts reading a batch: (reader, shard, position) to references of header and batch.
+            embed: starts embedding a batch.
+            readers: shards read at once.
+            in_flight: most batches read or embedded but not taken.
+        """
+        self._plan = plan
+        self._read = read
+        self._embed = embed
+        self._in_flight = in_flight
+        self._idle = list(range(readers))
+        self._lanes: deque[Lane] = deque()
+
+    def feed(self) -> None:
+        """Starts as many reads as the bound allows."""
+        while self._idle and self.load < self._in_flight and (stretch := self._plan.next()) is not None:
+            self._lanes.append(Lane(stretch, self._idle.pop(0), stretch.start))
+        for lane in self._lanes:
+            # The first lane may always have one batch on its way, or the others could starve it.
+            room = self.load < self._in_flight or (lane is self._lanes[0] and lane.load == 0)
+            if lane.reading is None and not lane.ended and room:
+                lane.reading = self._read(lane.reader, lane.stretch.shard, lane.position)
+
+    def reads(self) -> list[Ref]:
+        """References of the headers being waited for."""
+        return [lane.reading[0] for lane in self._lanes if lane.reading is not None]
+
+    def on_read(self, ref: Ref, header: BatchHeader) -> None:
+        """A batch has been read: embeds it and moves its lane on."""
+        lane = self._of(ref)
+        assert lane.reading is not None
+        lane.embedded.append((header, self._embed(lane.reading[1])))
+        lane.reading = None
+        lane.position = header.end
+        if header.last:
+            self._end(lane)
+
+    def on_failed_read(self, ref: Ref) -> str:
+        """A shard can't be read: ends its lane and tells which it was."""
+        lane = self._of(ref)
+        lane.reading = None
+        self._end(lane)
+        return lane.stretch.shard
+
+    def _end(self, lane: Lane) -> None:
+        lane.ended = True
+        self._idle.append(lane.reader)
+
+    def _of(self, ref: Ref) -> Lane:
+        return next(lane for lane in self._lanes if lane.reading is not None and lane.reading[0] == ref)
+
+    def head(self) -> tuple[BatchHeader, Ref] | None:
+        """The batch to be committed next, if it has been read."""
+        while self._lanes and self._lanes[0].ended and not self._lanes[0].embedded:
+            self._lanes.popleft()
+        return self._lanes[0].embedded[0] if self._lanes and self._lanes[0].embedded else None
+
+    def take(self) -> tuple[BatchHeader, Ref]:
+        """Removes the batch to be committed next."""
+        return self._lanes[0].embedded.popleft()
+
+    def stop_reading(self) -> None:
+        """Forgets reads under way; what is read already goes on to be committed."""
+        for lane in self._lanes:
+            lane.reading = None
+            lane.ended = True
+        self._idle.clear()
+
+    @property
+    def load(self) -> int:
+        """Batches in flight."""
+        return sum(lane.load for lane in self._lanes)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is on its way."""
+        return self.head() is None and not self._lanes

@@ -1,0 +1,133 @@
+"""The control loop: reads ahead, commits in order, reconstructs what has grown, stops cleanly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import ray
+
+from actors.crew import Crew, get
+from daemon.config import Config
+from daemon.lanes import Lanes, Ref
+from daemon.plan import ShardPlan
+from daemon.recon_stage import ReconStage
+from daemon.telemetry import Telemetry
+from index.ingest import CommitReport
+from index.jobs import PublishReport
+from ops.errors import RejectError, SourceError
+from ops.logs import get_logger
+
+_log = get_logger("stream")
+_WAIT_S = 0.5
+
+
+class Pipeline:
+    """Drives the actors until the input ends or a stop is asked for."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        plan: ShardPlan,
+        config: Config,
+        telemetry: Telemetry,
+        on_report: Callable[[PublishReport], None],
+    ) -> None:
+        self._crew = crew
+        self._plan = plan
+        self._config = config
+        self._telemetry = telemetry
+        self._recon = ReconStage(crew, telemetry, on_report)
+        self._lanes = Lanes(plan, self._read, self._embed, readers=len(crew.readers), in_flight=config.stream.in_flight)
+        self._turn = 0
+        self._stopping = False
+        self._next_look = 0.0
+        self.failed_shards: list[str] = []
+
+    def stop(self) -> None:
+        """Asks the loop to drain: commit what has been read, drop reconstructions, return."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Runs until the input ends (without ``follow``) or `stop` was called and the stream is drained."""
+        for shard, error in self._plan.refused:
+            self._reject(shard, error)
+        self._recon.refresh()
+        drained = False
+        while not self._finished():
+            if self._stopping and not drained:
+                self._lanes.stop_reading()
+                self._recon.stop()
+                drained = True
+            self._step()
+
+    def _finished(self) -> bool:
+        if not self._lanes.empty:
+            return False
+        if self._stopping:
+            return True
+        return self._plan.finite and not self._plan.waiting and self._recon.idle
+
+    def _step(self) -> None:
+        if not self._stopping:
+            self._look_again()
+            self._lanes.feed()
+            self._recon.feed()
+        self._telemetry.in_flight(self._lanes.load)
+        for ref in self._wait():
+            self._on_ready(ref)
+
+    def _look_again(self) -> None:
+        if not self._plan.finite and time.monotonic() >= self._next_look:
+            self._plan.look_again()
+            self._next_look = time.monotonic() + self._config.stream.poll_s
+
+    def _wait(self) -> list[Ref]:
+        head = self._lanes.head()
+        refs = self._lanes.reads() + self._recon.refs() + ([head[1]] if head else [])
+        began = time.perf_counter()
+        if not refs:
+            time.sleep(min(_WAIT_S, self._config.stream.poll_s))
+            return []
+        ready, _ = ray.wait(refs, num_returns=1, timeout=_WAIT_S, fetch_local=False)
+        stage = "embed" if head else "read" if self._lanes.reads() else "reconstruct"
+        self._telemetry.waited(stage, time.perf_counter() - began)
+        return list(ready)
+
+    def _on_ready(self, ref: Ref) -> None:
+        head = self._lanes.head()
+        if head is not None and ref == head[1]:
+            self._commit()
+        elif ref in self._recon.refs():
+            self._recon.on_done(ref)
+        else:
+            self._on_read(ref)
+
+    def _on_read(self, ref: Ref) -> None:
+        try:
+            self._lanes.on_read(ref, get(ref))
+        except SourceError as error:
+            shard = self._lanes.on_failed_read(ref)
+            self.failed_shards.append(shard)
+            _log.error("%s", error)
+            self._reject(shard, RejectError("unreadable_shard", str(error)))
+
+    def _commit(self) -> None:
+        header, ref = self._lanes.take()
+        report: CommitReport = get(self._crew.miner.commit.remote(ref))
+        self._plan.committed(header.shard, report.cursor)
+        self._telemetry.batch(header, report)
+        if not self._stopping:
+            self._recon.refresh()
+
+    def _reject(self, shard: str, error: RejectError) -> None:
+        get(self._crew.miner.reject_shard.remote(shard, error))
+        self._telemetry.reject(error.reason)
+
+    def _read(self, reader: int, shard: str, start: int) -> tuple[Ref, Ref]:
+        header, batch = self._crew.readers[reader].read.remote(shard, start, self._config.stream.batch_size)
+        return header, batch
+
+    def _embed(self, batch: Ref) -> Ref:
+        self._turn = (self._turn + 1) % len(self._crew.embedders)
+        return self._crew.embedders[self._turn].embed.remote(batch)

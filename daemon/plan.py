@@ -1,0 +1,115 @@
+"""Which shards are still to be read, from where, as the input goes on growing or not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from index.records import ShardRecord
+from index.stream.sources import expand, is_url, local_size
+from ops.errors import RejectError
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A shard to read from a position on."""
+
+    shard: str
+    start: int
+
+
+class ShardPlan:
+    """Hands out shards in order, each once, skipping what is committed already.
+
+    With ``follow`` the patterns are looked at again and again: new shards are handed out once they have
+    stopped growing for ``settle_s`` seconds, and so are shards that grew after they had been read.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        known: Iterable[ShardRecord],
+        *,
+        follow: bool,
+        settle_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Expands the patterns once.
+
+        Raises:
+            SourceError: a pattern matches nothing, without ``follow``.
+        """
+        self._patterns = list(patterns)
+        self._known = {record.url: record for record in known}
+        self._follow = follow
+        self._settle_s = settle_s
+        self._clock = clock
+        self._sizes: dict[str, tuple[int, float]] = {}
+        self._handed: dict[str, int] = {}
+        self.refused: list[tuple[str, RejectError]] = []
+        self.skipped: list[ShardRecord] = []
+        self.resumed: list[ShardRecord] = []
+        self._waiting: list[str] = []
+        shards, self.refused = expand(self._patterns, follow=follow)
+        self._admit(shards)
+
+    def _admit(self, shards: Iterable[str]) -> None:
+        for shard in shards:
+            if shard in self._waiting or self._is_read(shard):
+                continue
+            self._waiting.append(shard)
+
+    def _is_read(self, shard: str) -> bool:
+        size = local_size(shard)
+        if shard in self._handed:
+            return self._handed[shard] == size
+        record = self._known.get(shard)
+        if record is not None and record.done and record.size == size:
+            self._handed[shard] = size
+            self.skipped.append(record)
+            return True
+        return False
+
+    def look_again(self) -> None:
+        """Looks for new and grown shards; only with ``follow``."""
+        if self._follow:
+            shards, _ = expand(self._patterns, follow=True)
+            self._admit(shards)
+
+    def next(self) -> Stretch | None:
+        """The next shard that may be read now, or None."""
+        for shard in self._waiting:
+            if not self._follow or is_url(shard) or self._has_settled(shard):
+                self._waiting.remove(shard)
+                return self._hand_out(shard)
+        return None
+
+    def _hand_out(self, shard: str) -> Stretch:
+        self._handed[shard] = local_size(shard)
+        record = self._known.get(shard)
+        if record is not None and record.cursor and not record.done:
+            self.resumed.append(record)
+        return Stretch(shard, record.cursor if record else 0)
+
+    def _has_settled(self, shard: str) -> bool:
+        size, now = local_size(shard), self._clock()
+        seen, since = self._sizes.get(shard, (-1, now))
+        if size != seen:
+            self._sizes[shard] = (size, now)
+            return self._settle_s == 0
+        return now - since >= self._settle_s
+
+    def committed(self, shard: str, cursor: int) -> None:
+        """Remembers how far a shard has been committed, for when it grows."""
+        self._known[shard] = ShardRecord(shard, cursor, False, self._handed.get(shard, 0))
+
+    @property
+    def waiting(self) -> int:
+        """Shards not handed out yet."""
+        return len(self._waiting)
+
+    @property
+    def finite(self) -> bool:
+        """The input ends when nothing waits."""
+        return not self._follow

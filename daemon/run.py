@@ -1,0 +1,243 @@
+"""`shapelode run`: everything between the arguments and the last line of the summary."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import prometheus_client
+from rich.console import Console
+
+from actors.crew import Crew, CrewPlan, get, hire, start_ray
+from actors.reconstructor import ReconstructorOptions
+from actors.resources import resident_bytes
+from daemon.api.server import ApiServer
+from daemon.config import Config
+from daemon.display import Display, make_display
+from daemon.pipeline import Pipeline
+from daemon.plan import ShardPlan
+from daemon.telemetry import Telemetry
+from index.ingest import IngestConfig
+from index.lock import FileLock
+from index.records import ShardRecord
+from index.schedule import Policy
+from index.stream.sources import expand
+from ops import metrics
+from ops.errors import PortInUseError
+from ops.logs import get_logger
+
+_log = get_logger("daemon")
+_MEMORY_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        stopped: a signal ended it, rather than the input.
+        failed_shards: shards that could not be read.
+        images: images stored by this run.
+        rejected: samples, members and shards refused by this run.
+        published: shape versions published by this run.
+        total_images: images in the library.
+        shapes: shapes in the library.
+    """
+
+    stopped: bool
+    failed_shards: list[str]
+    images: int
+    rejected: int
+    published: int
+    total_images: int
+    shapes: int
+
+
+def run(
+    folder: Path,
+    patterns: Sequence[str],
+    config: Config,
+    *,
+    follow: bool = False,
+    console: Console | None = None,
+) -> RunResult:
+    """Mines shapes from shards until the input ends or a signal asks to stop.
+
+    Args:
+        folder: state directory, made if missing.
+        patterns: shards as a person gives them.
+        config: all settings.
+        follow: go on watching the patterns for new shards.
+        console: where progress goes, by default standard error.
+
+    Raises:
+        SourceError: a pattern matches nothing.
+        StateError: the state directory can't be used.
+        BackboneError: the backbone can't be loaded.
+        PortInUseError: an address is taken.
+        ConfigError: Ray can't be started.
+    """
+    expand(patterns, follow=follow)  # a mistyped pattern should fail before anything is started
+    telemetry = Telemetry()
+    with ExitStack() as stack:
+        stack.enter_context(FileLock(folder / "daemon.lock"))
+        if config.metrics.enabled:
+            stack.enter_context(_metrics_server(config))
+        crew = stack.enter_context(_crew(folder, config))
+        plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
+        tell_resumption(plan, crew.shards)
+        if config.api.enabled:
+            server = stack.enter_context(ApiServer(folder, config.api.host, config.api.port))
+            _log.info("library page and API on %s", server.url)
+        stack.enter_context(_memory_watch(crew, telemetry))
+        display = make_display(telemetry, console or Console(stderr=True))
+        pipeline = Pipeline(crew, plan, config, telemetry, display.event)
+        stopped = _drive(pipeline, display)
+        return _result(telemetry, pipeline, stopped)
+
+
+def tell_result(result: RunResult, *, as_json: bool) -> None:
+    """Prints how a run ended, for a person or a program."""
+    console = Console()
+    if as_json:
+        console.print_json(data=asdict(result))
+        return
+    ending = "stopped" if result.stopped else "the input has ended"
+    console.print(
+        f"{ending}: {result.images} images stored, {result.rejected} rejected, {result.published} shape versions "
+        f"published; the library holds {result.total_images} images and {result.shapes} shapes"
+    )
+
+
+def _drive(pipeline: Pipeline, display: Display) -> bool:
+    with display, _signals(pipeline) as stopped:
+        pipeline.run()
+        return stopped.is_set()
+
+
+def tell_resumption(plan: ShardPlan, known: Sequence[ShardRecord]) -> None:
+    """Says what an earlier run has done and what is skipped."""
+    if not known:
+        return
+    stored = sum(record.stored for record in known)
+    _log.info(
+        "continuing: %d images are stored; skipping %d finished shards, %d to read", stored, len(plan.skipped),
+        plan.waiting,
+    )  # fmt: skip
+    for record in known:
+        if record.cursor and not record.done:
+            _log.info("continuing %s behind sample %d", record.url, record.cursor)
+
+
+def _result(telemetry: Telemetry, pipeline: Pipeline, stopped: bool) -> RunResult:
+    p = telemetry.progress
+    return RunResult(stopped, pipeline.failed_shards, p.run_images, p.run_rejected, p.run_published, p.images, p.shapes)
+
+
+@contextmanager
+def _signals(pipeline: Pipeline) -> Iterator[Event]:
+    stopped = Event()
+
+    def on_signal(number: int, frame: object) -> None:
+        if stopped.is_set():
+            os._exit(128 + number)  # asked twice: everything committed is safe already
+        stopped.set()
+        _log.info("%s: committing what has been read, then ending", signal.Signals(number).name)
+        pipeline.stop()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _metrics_server(config: Config) -> Iterator[None]:
+    host, port = config.metrics.host, config.metrics.port
+    try:
+        server, thread = prometheus_client.start_http_server(port, host, metrics.REGISTRY)
+    except OSError as error:
+        raise PortInUseError(
+            f"cannot serve metrics on {host}:{port}: {error.strerror}; set metrics.port or --no-metrics"
+        ) from error
+    _log.info("metrics on http://%s:%d/metrics", host, server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def _crew(folder: Path, config: Config) -> Iterator[Crew]:
+    plan = crew_plan(folder, config)
+    needed = plan.embedders * plan.embedder_cpus + plan.reconstructors * plan.reconstructor_cpus
+    start_ray(config.ray.address, config.ray.num_cpus, config.ray.object_store_mib, needed)
+    with ExitStack() as stack:
+        import ray
+
+        stack.callback(ray.shutdown)
+        crew = hire(plan)
+        stack.callback(crew.close)
+        yield crew
+
+
+def crew_plan(folder: Path, config: Config) -> CrewPlan:
+    """What the configuration says of the actors."""
+    recon, backbone = config.recon, config.backbone
+    return CrewPlan(
+        folder=str(folder.resolve()),
+        backbone=backbone.name,
+        device=backbone.device,
+        precision=backbone.precision,
+        max_side=config.stream.max_side,
+        readers=config.stream.readers,
+        embedders=backbone.embedders,
+        embedder_cpus=backbone.num_cpus,
+        embedder_gpus=backbone.num_gpus,
+        reconstructors=recon.workers if recon.enabled else 0,
+        reconstructor_cpus=recon.num_cpus,
+        reconstructor_gpus=recon.num_gpus,
+        reconstructor=ReconstructorOptions(
+            backbone.name,
+            backbone.precision,
+            recon.device,
+            recon.effort,
+            recon.max_views,
+            recon.min_views,
+            recon.seed,
+        ),
+        ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),
+        policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views),
+    )
+
+
+@contextmanager
+def _memory_watch(crew: Crew, telemetry: Telemetry) -> Iterator[None]:
+    done = Event()
+
+    def watch() -> None:
+        while not done.wait(_MEMORY_EVERY_S):
+            telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
+
+    thread = Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _actor_memory(crew: Crew) -> dict[str, int]:
+    # Only actors that answer at once: a reconstructor is busy for minutes, and the writer must not wait.
+    kinds: dict[str, list[Any]] = {"reader": crew.readers, "miner": [crew.miner]}
+    return {kind: sum(get([actor.memory.remote() for actor in actors])) for kind, actors in kinds.items()}

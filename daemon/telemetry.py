@@ -1,0 +1,127 @@
+"""What the control loop measured, kept for Prometheus and for the progress a person watches."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from index.ingest import CommitReport
+from index.jobs import PublishReport
+from index.stream.batch import BatchHeader
+from ops import metrics
+
+_RATE_WINDOW_S = 15.0
+
+
+@dataclass
+class Progress:
+    """Figures of the run so far; totals are of the whole library, the others of this run."""
+
+    images: int = 0
+    rejected: int = 0
+    clusters: int = 0
+    outliers: int = 0
+    shapes: int = 0
+    run_images: int = 0
+    run_rejected: int = 0
+    run_published: int = 0
+    run_reconstructions: int = 0
+    in_flight: int = 0
+    recon_queue: int = 0
+    recon_running: int = 0
+    shard: str = ""
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Telemetry:
+    """Takes every report of the actors and sets metrics and progress from it."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def batch(self, header: BatchHeader, report: CommitReport) -> None:
+        """A batch was committed."""
+        now = self.progress
+        now.images, now.clusters, now.outliers, now.shapes = (
+            report.total_images, report.clusters, report.outliers, report.shapes,
+        )  # fmt: skip
+        now.rejected = report.total_rejected
+        now.run_images += report.stored
+        now.run_rejected += sum(report.rejects.values())
+        now.shard = header.shard
+        self._recent.append((time.monotonic(), report.stored))
+        self._stage("read", header.seconds)
+        self._stage("embed", report.embed_seconds)
+        self._stage("commit", report.seconds)
+        _commit_metrics(header, report)
+
+    def _stage(self, stage: str, seconds: float) -> None:
+        metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+        total = self.progress.stage_seconds
+        total[stage] = total.get(stage, 0.0) + seconds
+
+    def reject(self, reason: str) -> None:
+        """Something was refused outside a batch."""
+        metrics.REJECTS.labels(reason).inc()
+        self.progress.run_rejected += 1
+        self.progress.rejected += 1
+
+    def in_flight(self, batches: int) -> None:
+        """Batches between reading and committing."""
+        self.progress.in_flight = batches
+        metrics.IN_FLIGHT.set(batches)
+
+    def waited(self, stage: str, seconds: float) -> None:
+        """The control loop had nothing to do but wait for a stage."""
+        metrics.WAIT_SECONDS.labels(stage).inc(seconds)
+
+    def recon_queue(self, due: int, running: int) -> None:
+        """Clusters due and under reconstruction."""
+        self.progress.recon_queue, self.progress.recon_running = due, running
+        metrics.RECON_QUEUE.set(due)
+        metrics.RECON_RUNNING.set(running)
+
+    def reconstruction(self, report: PublishReport) -> None:
+        """A reconstruction ended."""
+        self.progress.run_reconstructions += 1
+        metrics.RECON_JOBS.labels(report.outcome).inc()
+        metrics.RECON_SECONDS.labels("warm" if report.warm else "cold").observe(report.seconds)
+        if report.outcome == "published":
+            self.progress.run_published += 1
+            metrics.VERSIONS.inc()
+        if report.outcome == "published" and report.version == 1:
+            self.progress.shapes += 1
+
+    def memory(self, resident: dict[str, int]) -> None:
+        """Resident memory by kind of process."""
+        for process, size in resident.items():
+            metrics.PROCESS_MEMORY.labels(process).set(size)
+
+    def images_per_second(self) -> float:
+        """Rate of the last seconds."""
+        now = time.monotonic()
+        while self._recent and now - self._recent[0][0] > _RATE_WINDOW_S:
+            self._recent.popleft()
+        if not self._recent:
+            return 0.0
+        return sum(count for _, count in self._recent) / max(now - self._recent[0][0], 1.0)
+
+
+def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
+    metrics.BATCHES.inc()
+    metrics.IMAGES.inc(report.stored)
+    metrics.SHARDS_DONE.inc(header.last)
+    for reason, count in report.rejects.items():
+        metrics.REJECTS.labels(reason).inc(count)
+    for kind, count in report.lineage.items():
+        metrics.LINEAGE.labels(kind).inc(count)
+    metrics.CLUSTERS.set(report.clusters)
+    metrics.OUTLIERS.set(report.outliers)
+    metrics.STORED_IMAGES.set(report.total_images)
+    metrics.INDEX_VECTORS.set(report.index_vectors)
+    metrics.SHAPES.set(report.shapes)
+    metrics.LIBRARY_LOSS.set(report.library_loss)
+    metrics.STORE_BYTES.set(report.store_bytes)
+    metrics.STORE_MAP_BYTES.set(report.map_bytes)

@@ -1,0 +1,163 @@
+"""The daemon as a process: shards in, a library out, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from index.library import open_library
+from ops.errors import StateError
+from ops.synth.shards import write_shards
+from tests.tars import add, add_sample, jpeg
+
+SHAPES, VIEWS = 2, 24
+QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=8"]
+NO_SHAPES = ["--set", "recon.enabled=false"]
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("crawl"), shapes=SHAPES, views=VIEWS, seed=1, per_shard=16)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "daemon.cli", *arguments]
+
+
+def shapelode(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300)
+
+
+def run(shards: Path, state: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return shapelode("run", "--shards", str(shards), "--state", str(state), "--json", *QUIET, *options)
+
+
+def stored(state: Path) -> dict[str, int | None]:
+    """Key -> cluster of every stored image; asserts that none is stored twice."""
+    library = open_library(state)
+    images = library.images(limit=1000).items
+    library.close()
+    assert len({i.key for i in images}) == len(images)
+    return {i.key: i.cluster for i in images}
+
+
+def stored_count(state: Path) -> int:
+    try:
+        return len(stored(state))
+    except StateError:
+        return 0
+
+
+def kill_after(shards: Path, state: Path, images: int, number: int) -> subprocess.Popen[str]:
+    """Starts a run and sends it a signal once it has stored so many images but not all."""
+    process = subprocess.Popen(
+        command("run", "--shards", str(shards), "--state", str(state), *QUIET, *NO_SHAPES),
+        text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while stored_count(state) < images and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    assert images <= stored_count(state) < SHAPES * VIEWS, "the signal came too late to prove anything"
+    return process
+
+
+@pytest.fixture(scope="module")
+def whole(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of an uninterrupted run, with shapes."""
+    state = tmp_path_factory.mktemp("whole")
+    result = run(crawl, state, "--set", "recon.min_views=8")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["images"] + json.loads(result.stdout)["rejected"] == SHAPES * VIEWS
+    return state
+
+
+def test_every_image_is_stored_or_refused_and_shapes_are_found(whole: Path) -> None:
+    library = open_library(whole)
+    status = library.status()
+    assert status.images + status.rejected == SHAPES * VIEWS
+    assert status.shards == status.shards_done == 3
+    attempted = [c for c in library.clusters(limit=100).items if c.attempts]
+    assert attempted and all(c.verdict for c in attempted)
+    assert status.shapes >= 1
+    shape = library.shapes().items[0]
+    assert 0 < shape.loss < 1 and library.artifact(shape.id, "mesh.ply").startswith(b"ply")
+    assert len(library.cameras(shape.id)) >= 8
+    library.close()
+
+
+def test_running_again_skips_what_is_done(crawl: Path, whole: Path) -> None:
+    before = stored(whole)
+    result = run(crawl, whole, *NO_SHAPES)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["images"] == 0
+    assert "skipping 3 finished shards" in result.stderr
+    assert stored(whole) == before
+
+
+def test_killed_twice_it_ends_as_if_never_interrupted(crawl: Path, whole: Path, tmp_path: Path) -> None:
+    assert kill_after(crawl, tmp_path, 8, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert kill_after(crawl, tmp_path, 24, signal.SIGKILL).returncode == -signal.SIGKILL
+    result = run(crawl, tmp_path, *NO_SHAPES)
+    assert result.returncode == 0, result.stderr
+    assert "continuing" in result.stderr
+    assert stored(tmp_path) == stored(whole)
+
+
+def test_sigterm_drains_and_ends_well(crawl: Path, whole: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert kill_after(crawl, tmp_path, 8, signal.SIGTERM).returncode == 0
+    assert time.monotonic() - began < 120
+    assert run(crawl, tmp_path, *NO_SHAPES).returncode == 0
+    assert stored(tmp_path) == stored(whole)
+
+
+def test_bad_input_is_counted_and_never_stops_the_stream(tmp_path: Path) -> None:
+    shard, torn = tmp_path / "0.tar", tmp_path / "1.tar"
+    with tarfile.open(shard, "w") as tar:
+        add_sample(tar, "broken", b"\xff\xd8 not a jpeg")
+        add_sample(tar, "tiny", jpeg(size=(1, 1)))
+        add_sample(tar, "wide", jpeg(size=(40_000, 20)))
+        add_sample(tar, "cmyk", jpeg(mode="CMYK"))
+        add(tar, "../x.jpg", jpeg())
+        add_sample(tar, "blank", jpeg(size=(64, 64)))
+    torn.write_bytes(shard.read_bytes()[:700])
+    state = tmp_path / "state"
+    result = run(tmp_path / "{0,1}.tar", state, *NO_SHAPES, "--shards", "pipe:cat /etc/passwd")
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(shapelode("status", "--state", str(state), "--json").stdout)
+    reasons = answer["rejects_by_reason"]
+    for reason in ("broken_image", "too_small", "too_large", "color_mode", "unsafe_name", "truncated_tar"):
+        assert reasons[reason] == 1, reason
+    assert reasons["forbidden_url"] == 1
+    assert answer["images"] + answer["rejected"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--shards", "none/*.tar"], 1, "no shard matches"),
+        (["--shards", "{shard}", "--backbone", "nonsense"], 1, "unknown backbone"),
+        (["--shards", "{shard}", "--set", "stream.nonsense=1"], 2, "unknown configuration key"),
+        (["--shards", "{shard}", "--state", "/proc/nowhere"], 1, "cannot write to the state directory"),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_a_code(
+    crawl: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    shard = str(crawl / "00000.tar")
+    result = shapelode("run", "--state", str(tmp_path), *QUIET, *(a.format(shard=shard) for a in arguments))
+    assert result.returncode == code
+    errors = [line for line in result.stderr.splitlines() if "error" in line]
+    assert len(errors) == 1 and message in errors[0]
+    assert "Traceback" not in result.stderr
