@@ -112,11 +112,13 @@ class Lanes:
         """Removes the batch to be committed next."""
         return self._lanes[0].embedded.popleft()
 
-    def stop_reading(self) -> None:
-        """Forgets reads under way; what is read already goes on to be committed."""
+    def stop_reading(self, keep: int) -> None:
+        """Forgets reads under way and all batches but the first ``keep``; the rest is read again by the next run."""
         for lane in self._lanes:
             lane.reading = None
             lane.ended = True
+            lane.embedded = deque(list(lane.embedded)[:keep])
+            keep -= len(lane.embedded)
         self._idle.clear()
 
     @property

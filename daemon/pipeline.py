@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from ops.logs import get_logger
 
 _log = get_logger("stream")
 _WAIT_S = 0.5
+_DRAIN_S = 20.0  # Ray needs some seconds to end, and all of it must be over within 30
 
 
 class Pipeline:
@@ -42,6 +44,7 @@ class Pipeline:
         self._turn = 0
         self._stopping = False
         self._next_look = 0.0
+        self._deadline = math.inf
         self.failed_shards: list[str] = []
 
     def stop(self) -> None:
@@ -56,12 +59,19 @@ class Pipeline:
         drained = False
         while not self._finished():
             if self._stopping and not drained:
-                self._lanes.stop_reading()
-                self._recon.stop()
+                self._drain()
                 drained = True
             self._step()
 
+    def _drain(self) -> None:
+        # What is being embedded now is worth waiting for, what queues behind it is not.
+        self._lanes.stop_reading(keep=len(self._crew.embedders))
+        self._recon.stop()
+        self._deadline = time.monotonic() + _DRAIN_S
+
     def _finished(self) -> bool:
+        if time.monotonic() > self._deadline:
+            return True
         if not self._lanes.empty:
             return False
         if self._stopping:

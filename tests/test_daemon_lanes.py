@@ -72,15 +72,16 @@ def test_in_flight_is_bounded(tmp_path: Path) -> None:
     assert lanes.load == 3
 
 
-def test_stop_keeps_what_is_read_and_forgets_the_rest(tmp_path: Path) -> None:
-    lanes, stage, paths = make(tmp_path, [100, 100], readers=2, in_flight=6)
+def test_stop_keeps_the_first_batches_and_forgets_the_rest(tmp_path: Path) -> None:
+    lanes, stage, _ = make(tmp_path, [100, 100], readers=2, in_flight=6)
+    for _ in range(3):
+        lanes.feed()
+        for ref in lanes.reads():
+            lanes.on_read(ref, stage.header(ref))
     lanes.feed()
-    ref = lanes.reads()[0]
-    lanes.on_read(ref, stage.header(ref))
-    lanes.feed()
-    lanes.stop_reading()
+    lanes.stop_reading(keep=2)
     assert lanes.reads() == []
-    assert lanes.take()[0].shard == paths[0]
+    assert [lanes.take()[0].start for _ in range(2)] == [0, BATCH]
     assert lanes.head() is None and lanes.empty
     lanes.feed()
     assert lanes.empty
