@@ -68,6 +68,11 @@ def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: f
         raise ConfigError(f"cannot start on {where}: {str(error).splitlines()[0]}") from error
 
 
+def stop_ray() -> None:
+    """Ends the local Ray with all its actors, or leaves the cluster."""
+    ray.shutdown()
+
+
 @dataclass
 class Crew:
     """The actors of one daemon."""
@@ -87,11 +92,8 @@ class Crew:
         self.reconstructors = []
 
     def close(self) -> None:
-        """Saves the state and ends Ray."""
-        try:
-            get(self.miner.close.remote())
-        finally:
-            ray.shutdown()
+        """Saves the index and releases the state; Ray goes on until it is shut down."""
+        get(self.miner.close.remote())
 
 
 def hire(plan: CrewPlan) -> Crew:

@@ -14,7 +14,7 @@ from typing import Any
 import prometheus_client
 from rich.console import Console
 
-from actors.crew import Crew, CrewPlan, get, hire, start_ray
+from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
 from actors.reconstructor import ReconstructorOptions
 from actors.resources import resident_bytes
 from daemon.api.server import ApiServer
@@ -182,9 +182,7 @@ def _crew(folder: Path, config: Config) -> Iterator[Crew]:
     needed = plan.embedders * plan.embedder_cpus + plan.reconstructors * plan.reconstructor_cpus
     start_ray(config.ray.address, config.ray.num_cpus, config.ray.object_store_mib, needed)
     with ExitStack() as stack:
-        import ray
-
-        stack.callback(ray.shutdown)
+        stack.callback(stop_ray)
         crew = hire(plan)
         stack.callback(crew.close)
         yield crew
