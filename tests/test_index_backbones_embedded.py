@@ -13,6 +13,9 @@ from index.backbones.base import Backbone
 from index.backbones.crop import MIN_SIDE
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import RejectError
+from ops.synth import seats, vessels
+from ops.synth.render import photograph
+from ops.synth.shapes import assemble
 
 
 @cache
@@ -20,17 +23,14 @@ def backbone() -> Backbone:
     return load_backbone("embedded")
 
 
-def picture(seed: int, shape: str = "disc", size: tuple[int, int] = (240, 320)) -> tuple[np.ndarray, np.ndarray]:
-    """A shaded object on a soft backdrop, and its mask."""
+def picture(seed: int, size: tuple[int, int] = (240, 320)) -> tuple[np.ndarray, np.ndarray]:
+    """A shaded disc on a soft backdrop, and its mask."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: size[0], : size[1]].astype(float)
     rows -= size[0] * rng.uniform(0.4, 0.6)
     columns -= size[1] * rng.uniform(0.4, 0.6)
     radius = 0.28 * min(size)
     mask = rows**2 + columns**2 < radius**2
-    if shape == "cross":
-        near = (abs(rows) < radius) & (abs(columns) < radius)
-        mask = near & ((abs(rows) < 0.3 * radius) | (abs(columns) < 0.3 * radius))
     shade = 0.75 + 0.25 * (columns - rows) / (2 * radius)
     front = np.clip(shade, 0.3, 1)[..., None] * rng.uniform(120, 255, 3)
     back = rng.uniform(150, 230) + ndimage.gaussian_filter(rng.normal(0, 40, (*size, 3)), (12, 12, 0))
@@ -89,8 +89,10 @@ def test_a_descriptor_does_not_depend_on_its_batch() -> None:
 
 
 def test_shapes_are_nearer_to_their_like() -> None:
-    shapes = ["disc", "cross"] * 3
-    views = backbone().embed([picture(10 + index, shape)[0] for index, shape in enumerate(shapes)])
+    rng, makers = np.random.default_rng(5), {"chair": seats.four_leg_chair, "mug": vessels.mug}
+    objects = {name: assemble(name, name, maker(rng)) for name, maker in makers.items()}
+    shapes = [*objects] * 3
+    views = backbone().embed([photograph(objects[name], rng).image for name in shapes])
     vectors = np.stack([view.descriptor for view in views if isinstance(view, ObjectView)])
     similarity = vectors @ vectors.T - 2 * np.eye(len(shapes))
     assert [shapes[nearest] for nearest in similarity.argmax(axis=1)] == shapes

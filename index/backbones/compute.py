@@ -14,7 +14,7 @@ from ops.errors import BackboneError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 """Part of every fingerprint; raise it when masks, crops or descriptors change for the same weights."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

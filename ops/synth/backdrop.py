@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -11,6 +13,9 @@ from ops.synth.texture import noise, random_colour
 BACKDROPS = ("plain", "blurred", "clutter")
 SHARES = (0.46, 0.29, 0.25)
 """How often each occurs, as in the furniture development data."""
+
+Backdrop = Callable[[np.random.Generator, int], tuple[str, Array]]
+"""Draws the name of a backdrop and its picture ``(size, size, 3)`` float64 in [0, 1]."""
 
 
 def random_backdrop(rng: np.random.Generator, size: int) -> tuple[str, Array]:

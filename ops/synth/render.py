@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ops.synth.backdrop import random_backdrop
+from ops.synth.backdrop import Backdrop, random_backdrop
 from ops.synth.camera import Camera, random_camera, rotation
 from ops.synth.primitives import Array
 from ops.synth.raster import Fragments, rasterise
@@ -43,12 +43,19 @@ class _Light:
     tint: Array
 
 
-def photograph(shape: Shape, rng: np.random.Generator, size: int = 256) -> Photo:
-    """Take one random 'web photo' of a shape."""
+def photograph(shape: Shape, rng: np.random.Generator, size: int = 256, backdrop: Backdrop = random_backdrop) -> Photo:
+    """Take one random 'web photo' of a shape.
+
+    Args:
+        shape: what stands in it.
+        rng: draws materials, light, camera and backdrop.
+        size: side in pixels.
+        backdrop: gives what is behind.
+    """
     camera = random_camera(rng, shape.vertices)
     materials = [random_material(rng) for _ in range(int(shape.parts.max()) + 1)]
     light = _random_light(rng, camera.azimuth)
-    background, scene = random_backdrop(rng, size)
+    background, scene = backdrop(rng, size)
     scene = _shadowed(scene, shape, camera, light, rng.uniform(0.1, 0.5))
     fine = size * SUPERSAMPLING
     points, depth = camera.project(shape.vertices, fine)
