@@ -48,12 +48,15 @@ class ReconConfig:
         max_views: views that take part in the fit; the others are only registered.
         feature_dims: principal components kept of the patch features, at most 128.
         appearance_floor: share of the score earned by silhouette overlap alone, in [0, 1].
+        search_floor: the same while poses are searched and hypotheses ranked. Silhouettes hardly tell a wrong
+            solution from the right one, the features' agreement does.
+        start_groups: groups of look-alike views that share a random start; as many as views for none.
         object_fov: angle in degrees under which the longest side of the object is assumed to be seen.
         elevations: lowest and highest camera elevation in degrees that is searched.
         symmetry: ``mirror`` assumes a left-right symmetric object, ``none`` assumes nothing.
         coarse: random starts on a coarse grid of poses.
         medium: the best of them on a finer grid of poses.
-        fine: the chosen one, searched locally.
+        fine: the best of those and of their half-turned rivals, on the finest.
         polish_rounds: rounds of continuous pose refinement at the end.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
@@ -67,12 +70,14 @@ class ReconConfig:
     max_views: int = 100
     feature_dims: int = 128
     appearance_floor: float = 0.3
+    search_floor: float = 0.1
+    start_groups: int = 14
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
-    coarse: Stage = Stage(12, 5, 3, 18, 3, 14, 128, 8)
-    medium: Stage = Stage(2, 4, 4, 24, 5, 20, 128)
-    fine: Stage = Stage(1, 2, 5, 36, 6, 32, 128)
+    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8)
+    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128)
+    fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128)
     polish_rounds: int = 2
     mesh_resolution: int = 64
     min_score: float = 0.1
@@ -87,6 +92,10 @@ class ReconConfig:
             raise ConfigError("min_views must be at least 4 and max_views at least min_views")
         if not 0.0 <= self.appearance_floor <= 1.0:
             raise ConfigError(f"appearance_floor must be 0 to 1, not {self.appearance_floor}")
+        if not 0.0 <= self.search_floor <= 1.0:
+            raise ConfigError(f"search_floor must be 0 to 1, not {self.search_floor}")
+        if self.start_groups < 1:
+            raise ConfigError(f"start_groups must be at least 1, not {self.start_groups}")
         if not 5.0 <= self.object_fov <= 90.0:
             raise ConfigError(f"object_fov must be 5 to 90 degrees, not {self.object_fov}")
         if not -90.0 < self.elevations[0] <= self.elevations[1] < 90.0:
@@ -105,9 +114,9 @@ class ReconConfig:
             return replace(
                 cls(),
                 effort="full",
-                coarse=Stage(64, 7, 3, 18, 3, 14, 128, 8),
-                medium=Stage(8, 8, 4, 24, 5, 24, 128),
-                fine=Stage(1, 4, 5, 36, 6, 32, 128),
+                coarse=Stage(96, 10, 3, 24, 3, 14, 128, 8),
+                medium=Stage(16, 5, 4, 24, 5, 24, 128),
+                fine=Stage(6, 4, 5, 36, 6, 32, 128),
                 polish_rounds=4,
                 mesh_resolution=80,
             )

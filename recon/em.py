@@ -17,7 +17,7 @@ from recon.config import ReconConfig, Stage
 from recon.evidence import Evidence
 from recon.geometry import pose_grid, wrap
 from recon.render import framing, render
-from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, sphere, voxel_index
+from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, voxel_index
 
 _DOUBTED_SHARE, _DOUBTED_WEIGHT = 0.2, 0.3
 
@@ -159,16 +159,6 @@ def doubt(score: Tensor, usable: Tensor) -> Tensor:
     """Weights ``(H, N)``: the lowest-scored fifth counts less, unusable views not at all."""
     cut = torch.quantile(score, _DOUBTED_SHARE, dim=1, keepdim=True)
     return torch.where(score < cut, _DOUBTED_WEIGHT, 1.0) * usable
-
-
-def random_starts(model: Model, stage: Stage, generator: torch.Generator) -> Hypotheses:
-    """Azimuths uniform, elevation 15 degrees, every view seeing a sphere."""
-    views, device = len(model.evidence), model.evidence.masks.device
-    azimuth = torch.rand(stage.hypotheses, views, generator=generator) * (2 * math.pi)
-    angles = torch.stack([azimuth, torch.full_like(azimuth, math.radians(15)), azimuth * 0], -1).to(device)
-    frame = framing(sphere(1, stage.resolution, device), angles[:1, :1], model.distance)
-    weight = model.evidence.usable.to(angles.dtype).expand(stage.hypotheses, views)
-    return Hypotheses(angles, frame.expand_as(angles), weight, weight * 0)
 
 
 def run_stage(

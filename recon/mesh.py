@@ -20,10 +20,17 @@ from recon.evidence import gather_outlines
 from recon.geometry import project, rotation
 from recon.render import RADIUS
 from recon.types import Mesh, Views
-from recon.volume import Hypotheses, backproject, carving_level, revolve
+from recon.volume import Hypotheses, backproject, revolve
 
 _SMOOTHING = 0.8
-_EXACT = 500.0
+SURFACE_LEVEL = 0.87
+"""Share of the best-supported voxel's votes that the surface needs.
+
+The level at which silhouettes overlap best is lower where some poses are wrong, and the surface fat: over eight
+furniture shapes it gave a mean F-score of 0.38, a share of 0.84 one of 0.40, 0.88 one of 0.44. Higher still
+carves off what only some views show.
+"""
+
 _KEPT_SHARE = 0.03
 _COLOUR_CHUNK = 8
 
@@ -46,8 +53,7 @@ def carve(
     if round_about:
         mean = revolve(mean)
     mean = mean[:, 0]
-    level = float(carving_level(mean, poses, outlines, model.distance, _EXACT)[0])
-    return mean[0].cpu().numpy(), level
+    return mean[0].cpu().numpy(), SURFACE_LEVEL * float(mean.max())
 
 
 def surface(field: NDArray[np.float32], level: float) -> trimesh.Trimesh | None:

@@ -142,7 +142,7 @@ SMALL = ReconConfig(
     min_score=0.05,
     coarse=Stage(8, 5, 3, 18, 3, 14, 24, 8),
     medium=Stage(2, 3, 3, 24, 3, 16, 24),
-    fine=Stage(1, 2, 3, 36, 4, 20, 24),
+    fine=Stage(2, 2, 3, 36, 4, 20, 24),
     polish_rounds=1,
     mesh_resolution=40,
 )

@@ -27,6 +27,8 @@ def test_unknown_effort_is_refused() -> None:
         {"min_views": 2},
         {"min_views": 20, "max_views": 10},
         {"appearance_floor": 1.5},
+        {"search_floor": -0.1},
+        {"start_groups": 0},
         {"object_fov": 2.0},
         {"elevations": (30.0, 10.0)},
     ],

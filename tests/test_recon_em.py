@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from recon.em import assign_folds, doubt, overlap_score, random_starts, run_stage, search, standing
+from recon.em import assign_folds, doubt, overlap_score, run_stage, search, standing
 from recon.geometry import rotation
+from recon.starts import grouped_starts
 from recon.volume import build_volumes
 from tests.recon_scene import SMALL, make_scene, rotation_errors, true_poses
 
@@ -47,7 +48,7 @@ def test_e_step_finds_every_view_against_the_true_volume() -> None:
 def test_rounds_raise_the_score_of_random_starts() -> None:
     model, _ = true_poses(make_scene(16))
     generator = torch.Generator().manual_seed(1)
-    start = random_starts(model, replace(SMALL.coarse, hypotheses=2), generator)
+    start = grouped_starts(model, replace(SMALL.coarse, hypotheses=2), 16, generator)
     ticks: list[float] = []
     short = run_stage(start, model, replace(SMALL.coarse, rounds=1), generator, ticks.append)
     long = run_stage(short, model, replace(SMALL.coarse, rounds=4), generator, ticks.append)

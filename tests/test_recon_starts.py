@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from recon.geometry import wrap
+from recon.starts import grouped_starts, likeness
+from tests.recon_scene import SMALL, make_scene, true_poses
+
+
+def test_views_from_the_same_side_look_alike() -> None:
+    model, poses = true_poses(make_scene(32))
+    same, mirrored = likeness(model.evidence)
+    azimuth = poses.angles[0, :, 0]
+    apart = wrap(azimuth[:, None] - azimuth).abs() + 9 * torch.eye(32)
+    across = wrap(azimuth[:, None] + azimuth).abs() + 9 * torch.eye(32)
+    for table, gap in ((same, apart), (mirrored, across)):
+        near, far = table[gap < 0.4].mean(), table[(gap > 1.2) & (gap < 2)].mean()
+        assert near > far + 0.1
+
+
+def test_views_of_a_group_share_an_azimuth_or_its_mirror_image() -> None:
+    model, _ = true_poses(make_scene(24))
+    start = grouped_starts(model, SMALL.coarse, 5, torch.Generator().manual_seed(0))
+    assert start.angles.shape == (SMALL.coarse.hypotheses, 24, 3)
+    for azimuths in start.angles[..., 0]:
+        folded = torch.minimum(azimuths % (2 * np.pi), -azimuths % (2 * np.pi))
+        assert len(torch.unique((folded * 1e4).round())) <= 5
+
+
+def test_as_many_groups_as_views_leave_every_view_its_own() -> None:
+    model, _ = true_poses(make_scene(16))
+    start = grouped_starts(model, SMALL.coarse, 99, torch.Generator().manual_seed(0))
+    assert len(torch.unique(start.angles[0, :, 0])) == 16
+
+
+def test_starts_repeat_with_their_seed() -> None:
+    model, _ = true_poses(make_scene(16))
+    first, again, other = (grouped_starts(model, SMALL.coarse, 6, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert torch.equal(first.angles, again.angles) and not torch.equal(first.angles, other.angles)
