@@ -12,7 +12,7 @@ import torch
 
 from recon.config import ReconConfig
 from recon.em import Model, assign_folds, run_stage, standing
-from recon.halfturn import HalfTurns, apply_half_turns, find_half_turns
+from recon.halfturn import apply_half_turns, find_half_turns
 from recon.progress import Reporter
 from recon.refine import polish
 from recon.starts import grouped_starts
@@ -44,16 +44,12 @@ def add_half_turned(
     EM alone does not leave a mixture of views and opposite ones; whether the turned rival is better is for the
     held-out score to say.
     """
-    tests = _test_all(poses, model, config, generator)
-    turned = apply_half_turns(poses, torch.stack([test.turned for test in tests]))
-    tick = report.span("half_turns", 0.55, 0.7)
-    return run_stage(join(poses, turned), model, replace(config.medium, rounds=2), generator, tick, _REACH)
-
-
-def _test_all(poses: Hypotheses, model: Model, config: ReconConfig, generator: torch.Generator) -> list[HalfTurns]:
     folds = assign_folds(len(model.evidence), config.medium.folds, generator, poses.angles.device)
     volumes = build_volumes(poses, model.evidence, folds, config.medium.resolution, model.distance, model.mirror)
-    return [find_half_turns(volumes, h, model) for h in range(len(poses))]
+    turns = torch.stack([find_half_turns(volumes, h, model) for h in range(len(poses))])
+    tick = report.span("half_turns", 0.55, 0.7)
+    rivals = join(poses, apply_half_turns(poses, turns))
+    return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, _REACH)
 
 
 def cold_start(model: Model, config: ReconConfig, generator: torch.Generator, report: Reporter) -> Found:

@@ -9,7 +9,7 @@ between views which lie the same way. The leading eigenvector of the vectors' de
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -22,21 +22,6 @@ from recon.volume import Hypotheses, Volumes, voxel_index
 
 _CELLS = 12
 _NEAR = (math.radians(20), math.radians(25))
-
-
-@dataclass(frozen=True, slots=True)
-class HalfTurns:
-    """Outcome of the test for one hypothesis.
-
-    Attributes:
-        turned: ``(N,)`` bool, views of the minority sign.
-        gap: second over first eigenvalue; small when the signs are consistent.
-        flips: share of the minority sign, at most one half.
-    """
-
-    turned: Tensor
-    gap: float
-    flips: float
 
 
 def half_turned(angles: Tensor) -> Tensor:
@@ -68,8 +53,8 @@ def _lift_each(hull: Tensor, angles: Tensor, model: Model) -> Tensor:
     return (sums / total.clamp_min(0.5)).reshape(count, -1)
 
 
-def find_half_turns(volumes: Volumes, h: int, model: Model) -> HalfTurns:
-    """Runs the test on hypothesis ``h``."""
+def find_half_turns(volumes: Volumes, h: int, model: Model) -> Tensor:
+    """Views ``(N,)`` of hypothesis ``h`` that lie the other way round than most."""
     angles = volumes.angles[h]
     hull = volumes.occupancy[h, -1]
     apart = _lift_each(hull, angles, model) - _lift_each(hull, half_turned(angles), model)
@@ -83,11 +68,9 @@ def find_half_turns(volumes: Volumes, h: int, model: Model) -> HalfTurns:
     gram = F.normalize(apart, dim=1) @ F.normalize(apart, dim=1).T
     gram.fill_diagonal_(0)
     degree = gram.abs().sum(1).clamp_min(1e-6).rsqrt()
-    values, vectors = torch.linalg.eigh(gram * degree[:, None] * degree)
-    sign = vectors[:, -1] > 0
-    minority = sign if sign.float().mean() <= 0.5 else ~sign
-    gap = float(values[-2].clamp_min(0) / values[-1].clamp_min(1e-6))
-    return HalfTurns(minority, gap, float(minority.float().mean()))
+    _, vectors = torch.linalg.eigh(gram * degree[:, None] * degree)
+    sign: Tensor = vectors[:, -1] > 0
+    return sign if sign.float().mean() <= 0.5 else ~sign
 
 
 def apply_half_turns(poses: Hypotheses, turned: Tensor) -> Hypotheses:

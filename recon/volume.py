@@ -110,19 +110,16 @@ def revolve(fields: Tensor) -> Tensor:
     return total / _TURNS
 
 
-def carving_level(
-    mean: Tensor, poses: Hypotheses, evidence: Evidence, distance: float, sharpness: float = _SHARPNESS
-) -> Tensor:
+def carving_level(mean: Tensor, poses: Hypotheses, evidence: Evidence, distance: float) -> Tensor:
     """Level ``(H,)`` at which ``mean`` ``(H, D, D, D)`` gives silhouettes closest to the masks (by IoU).
 
-    A soft comparison (low ``sharpness``) prefers fuller volumes: good while poses are uncertain, too fat at the
-    end.
+    The comparison is soft and so prefers fuller volumes, which is good while poses are uncertain.
     """
     peak, _ = render(mean, poses.angles, poses.frame, pixels=evidence.pixels, samples=mean.shape[-1], distance=distance)
     top = mean.flatten(1).max(1).values
     ious = []
     for share in _LEVELS:
-        alpha = torch.sigmoid((peak - share * top[:, None, None]) * sharpness)
+        alpha = torch.sigmoid((peak - share * top[:, None, None]) * _SHARPNESS)
         both = (alpha * evidence.masks).sum(-1)
         either = (alpha + evidence.masks).sum(-1) - both
         ious.append((poses.weight * both / either.clamp_min(1e-6)).sum(1))

@@ -24,8 +24,8 @@ def test_turned_views_are_found() -> None:
     folds = assign_folds(40, 4, torch.Generator().manual_seed(0), torch.device("cpu"))
     volumes = build_volumes(mixed, model.evidence, folds, 20, model.distance, True)
     found = find_half_turns(volumes, 0, model)
-    assert float((found.turned == wrong[0]).float().mean()) > 0.9
-    assert 0.1 < found.flips < 0.3
+    assert float((found == wrong[0]).float().mean()) > 0.9
+    assert found.float().mean() < 0.5
 
 
 def test_apply_turns_only_the_marked_ones() -> None:
