@@ -132,7 +132,7 @@ def _compressed(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _whole(image: Picture, mask: Mask) -> tuple[Picture, Picture]:
-    size = COARSE_GRID * (CROP_SIZE // 16)
+    size = COARSE_GRID * (CROP_SIZE // Teacher.grid)
     grey = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
     return squash(image, size), squash(grey, size)[..., 0]
 
