@@ -75,7 +75,8 @@ class RayConfig(_Section):
 class StoreConfig(_Section):
     """The LMDB store."""
 
-    map_size_gib: float = Field(256.0, gt=0, description="Address space reserved; the most the store can grow to.")
+    map_size_gib: float = Field(256.0, gt=0, description="The most the store may grow to; it starts small.")
+    space_wait_s: float = Field(600.0, ge=0, description="With the disk full, wait so long for space, then end.")
     index_every: int = Field(64, ge=1, description="Batches between two saves of the FAISS index.")
 
 

@@ -127,6 +127,11 @@ class Lanes:
         return sum(lane.load for lane in self._lanes)
 
     @property
+    def full(self) -> bool:
+        """The bound on what is in flight holds reading back."""
+        return self.load >= self._in_flight
+
+    @property
     def empty(self) -> bool:
         """Nothing is on its way."""
         return self.head() is None and not self._lanes

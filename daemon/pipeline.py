@@ -13,6 +13,7 @@ from daemon.config import Config
 from daemon.lanes import Lanes, Ref
 from daemon.plan import ShardPlan
 from daemon.recon_stage import ReconStage
+from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
@@ -39,7 +40,8 @@ class Pipeline:
         self._plan = plan
         self._config = config
         self._telemetry = telemetry
-        self._recon = ReconStage(crew, telemetry, on_report)
+        self._storage = StorageWait(telemetry, config.store.space_wait_s)
+        self._recon = ReconStage(crew, self._storage, telemetry, on_report)
         self._lanes = Lanes(plan, self._read, self._embed, readers=len(crew.readers), in_flight=config.stream.in_flight)
         self._turn = 0
         self._stopping = False
@@ -50,6 +52,7 @@ class Pipeline:
     def stop(self) -> None:
         """Asks the loop to drain: commit what has been read, drop reconstructions, return."""
         self._stopping = True
+        self._storage.stop()
 
     def run(self) -> None:
         """Runs until the input ends (without ``follow``) or `stop` was called and the stream is drained."""
@@ -101,7 +104,10 @@ class Pipeline:
             return []
         ready, _ = ray.wait(refs, num_returns=1, timeout=_WAIT_S, fetch_local=False)
         stage = "embed" if head else "read" if self._lanes.reads() else "reconstruct"
-        self._telemetry.waited(stage, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self._telemetry.waited(stage, seconds)
+        if self._lanes.full:
+            self._telemetry.held_back("embed", seconds)
         return list(ready)
 
     def _on_ready(self, ref: Ref) -> None:
@@ -124,14 +130,17 @@ class Pipeline:
 
     def _commit(self) -> None:
         header, ref = self._lanes.take()
-        report: CommitReport = get(self._crew.miner.commit.remote(ref))
+        full = self._lanes.full
+        report: CommitReport = self._storage.call(lambda: self._crew.miner.commit.remote(ref))
+        if full:
+            self._telemetry.held_back("commit", report.seconds)
         self._plan.committed(header.shard, report.cursor)
         self._telemetry.batch(header, report)
         if not self._stopping:
             self._recon.refresh()
 
     def _reject(self, shard: str, error: RejectError) -> None:
-        get(self._crew.miner.reject_shard.remote(shard, error))
+        self._storage.call(lambda: self._crew.miner.reject_shard.remote(shard, error))
         self._telemetry.reject(error.reason)
 
     def _read(self, reader: int, shard: str, start: int) -> tuple[Ref, Ref]:

@@ -9,9 +9,10 @@ from ray.exceptions import RayError
 
 from actors.crew import Crew, Handle, get
 from daemon.lanes import Ref
+from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
 from index.jobs import PublishReport, ReconJob
-from ops.errors import ShapelodeError
+from ops.errors import ShapelodeError, StorageError
 from ops.logs import get_logger
 
 _log = get_logger("recon")
@@ -27,8 +28,11 @@ class _Running:
 class ReconStage:
     """Keeps the reconstructors busy with due clusters and has their results recorded."""
 
-    def __init__(self, crew: Crew, telemetry: Telemetry, on_report: Callable[[PublishReport], None]) -> None:
+    def __init__(
+        self, crew: Crew, storage: StorageWait, telemetry: Telemetry, on_report: Callable[[PublishReport], None]
+    ) -> None:
         self._crew = crew
+        self._storage = storage
         self._telemetry = telemetry
         self._on_report = on_report
         self._idle = list(crew.reconstructors)
@@ -66,12 +70,15 @@ class ReconStage:
         self.refresh()
 
     def _recorded(self, running: _Running) -> PublishReport:
+        report: PublishReport
         try:
-            report: PublishReport = get(self._crew.miner.publish.remote(get(running.ref)))
+            report = self._storage.call(lambda: self._crew.miner.publish.remote(get(running.ref)))
+        except StorageError:
+            raise  # the cluster stays due: the next run takes it up
         except (RayError, ShapelodeError) as error:
             reason = str(error).strip().splitlines()[-1][:300]
             _log.warning("cluster %d: reconstruction failed: %s", running.job.cluster, reason)
-            report = get(self._crew.miner.fail.remote(running.job, reason))
+            report = self._storage.call(lambda: self._crew.miner.fail.remote(running.job, reason))
         return report
 
     def stop(self) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import prometheus_client
 from rich.console import Console
 
 from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
@@ -20,6 +19,7 @@ from actors.resources import resident_bytes
 from daemon.api.server import ApiServer
 from daemon.config import Config
 from daemon.display import Display, make_display
+from daemon.metrics_server import MetricsServer
 from daemon.pipeline import Pipeline
 from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
@@ -28,8 +28,6 @@ from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
 from index.stream.sources import expand
-from ops import metrics
-from ops.errors import PortInUseError
 from ops.logs import get_logger
 
 _log = get_logger("daemon")
@@ -88,7 +86,8 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(FileLock(folder / "daemon.lock"))
         if config.metrics.enabled:
-            stack.enter_context(_metrics_server(config))
+            served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port))
+            _log.info("metrics on %s", served.url)
         crew = stack.enter_context(_crew(folder, config))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
@@ -157,23 +156,6 @@ def _signals(pipeline: Pipeline) -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _metrics_server(config: Config) -> Iterator[None]:
-    host, port = config.metrics.host, config.metrics.port
-    try:
-        server, thread = prometheus_client.start_http_server(port, host, metrics.REGISTRY)
-    except OSError as error:
-        raise PortInUseError(
-            f"cannot serve metrics on {host}:{port}: {error.strerror}; set metrics.port or --no-metrics"
-        ) from error
-    _log.info("metrics on http://%s:%d/metrics", host, server.server_port)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager

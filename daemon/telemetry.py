@@ -77,6 +77,10 @@ class Telemetry:
         """The control loop had nothing to do but wait for a stage."""
         metrics.WAIT_SECONDS.labels(stage).inc(seconds)
 
+    def held_back(self, cause: str, seconds: float) -> None:
+        """Reading could not go on, because of a stage that was too slow or of a disk that was full or failing."""
+        metrics.BACKPRESSURE_SECONDS.labels(cause).inc(seconds)
+
     def recon_queue(self, due: int, running: int) -> None:
         """Clusters due and under reconstruction."""
         self.progress.recon_queue, self.progress.recon_running = due, running
@@ -120,6 +124,7 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
     metrics.CLUSTERS.set(report.clusters)
     metrics.OUTLIERS.set(report.outliers)
     metrics.STORED_IMAGES.set(report.total_images)
+    metrics.INDEX_SAVE_FAILURES.inc(not report.index_saved)
     metrics.INDEX_VECTORS.set(report.index_vectors)
     metrics.SHAPES.set(report.shapes)
     metrics.LIBRARY_LOSS.set(report.library_loss)

@@ -49,9 +49,14 @@ class VectorCache:
         if ids:
             self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
 
-    def save(self) -> None:
-        """Writes the index beside the store, atomically."""
-        self._index.save(self._path, fingerprint=self._fingerprint)
+    def save(self) -> bool:
+        """Writes the index beside the store, atomically; False if that failed: being a cache, it holds up nothing."""
+        try:
+            self._index.save(self._path, fingerprint=self._fingerprint)
+        except StateError as error:
+            _log.warning("%s; the next start builds what is missing anew", error)
+            return False
+        return True
 
     def __len__(self) -> int:
         return len(self._index)

@@ -46,7 +46,7 @@ class IngestConfig:
 
     Attributes:
         clusterer: name of the clusterer.
-        map_size_gib: address space of the LMDB map.
+        map_size_gib: the most the store may grow to.
         index_every: batches between two saves of the FAISS index.
     """
 
@@ -57,7 +57,7 @@ class IngestConfig:
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What a commit did, and the library's totals after it."""
+    """What a commit did, and the library's totals after it; ``index_saved`` is False if FAISS could not be saved."""
 
     shard: str
     cursor: int
@@ -71,6 +71,7 @@ class CommitReport:
     shapes: int
     library_loss: float
     index_vectors: int
+    index_saved: bool
     store_bytes: int
     map_bytes: int
     embed_seconds: float
@@ -106,15 +107,21 @@ class Ingest:
             self._store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
             wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, time.time())
             claim_identity(self._store, wanted)
-            self._partition = self._restored()
+            self._partition: Partition | None = None
+            with self._store.read() as txn:
+                self._restore(txn)
             self._cache = VectorCache(folder, fingerprint, dim, self._store)
         except BaseException:
             self._lock.release()
             raise
 
-    def _restored(self) -> Partition:
-        with self._store.read() as txn:
-            return Partition(self._config.clusterer, txn)
+    def _restore(self, txn: Transaction) -> Partition:
+        if self._partition is None:
+            self._partition = Partition(self._config.clusterer, txn)
+        return self._partition
+
+    def _forget(self) -> None:
+        self._partition = None  # the clusterer in memory may be ahead of what was undone
 
     def shards(self) -> list[ShardRecord]:
         """How far each shard has been committed."""
@@ -128,15 +135,9 @@ class Ingest:
             StateError: the batch does not follow on what is committed of its shard.
         """
         began = time.perf_counter()
-        try:
-            with self._store.write() as txn:
-                draft, lineage = self._write(txn, batch)
-        except BaseException:
-            self._partition = self._restored()  # the clusterer in memory may be ahead of what was undone
-            raise
+        draft, lineage = self._store.transact(lambda txn: self._write(txn, batch), undone=self._forget)
         self._cache.add(draft.ids, draft.vectors)
-        self._save_sometimes()
-        return self._report(batch, draft, lineage, began)
+        return self._report(batch, draft, lineage, self._save_sometimes(), began)
 
     def _write(self, txn: Transaction, batch: Batch) -> tuple[_Draft, Counter[str]]:
         header = batch.header
@@ -149,7 +150,7 @@ class Ingest:
         stored = len(draft.ids)
         learned = Learned([], [], [])
         if draft.ids:
-            learned = self._partition.learn(txn, draft.ids, np.stack(draft.vectors), counters.stored + stored)
+            learned = self._restore(txn).learn(txn, draft.ids, np.stack(draft.vectors), counters.stored + stored)
         for sample_id, sample, micro, strength in zip(
             draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
         ):
@@ -166,12 +167,7 @@ class Ingest:
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
-        with self._store.write() as txn:
-            known = txn.get(SHARDS, digest(shard)) or ShardRecord(shard)
-            if known.rejected:
-                return
-            txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
-            txn.put_only(COUNTERS, _put_rejects(txn, shard, [("", error)], txn.counters()))
+        self._store.transact(lambda txn: _put_refused(txn, shard, error))
 
     def due(self, policy: Policy) -> list[ReconJob]:
         """Clusters due for reconstruction, most due first."""
@@ -185,13 +181,11 @@ class Ingest:
 
     def publish(self, output: ReconOutput) -> PublishReport:
         """Records what a reconstruction found."""
-        with self._store.write() as txn:
-            return publishing.publish(txn, output)
+        return self._store.transact(lambda txn: publishing.publish(txn, output))
 
     def fail(self, job: ReconJob, reason: str) -> PublishReport:
         """Records a reconstruction that broke."""
-        with self._store.write() as txn:
-            return publishing.record_failure(txn, job, reason)
+        return self._store.transact(lambda txn: publishing.record_failure(txn, job, reason))
 
     def close(self) -> None:
         """Saves the index and releases the store."""
@@ -199,13 +193,14 @@ class Ingest:
         self._store.close()
         self._lock.release()
 
-    def _save_sometimes(self) -> None:
+    def _save_sometimes(self) -> bool:
         self._since_save += 1
-        if self._since_save >= self._config.index_every:
-            self._cache.save()
-            self._since_save = 0
+        if self._since_save < self._config.index_every:
+            return True
+        self._since_save = 0
+        return self._cache.save()
 
-    def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], began: float) -> CommitReport:
+    def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:
             counters = txn.counters()
             totals = publishing.library_totals(txn)
@@ -223,6 +218,7 @@ class Ingest:
             shapes=totals.shapes,
             library_loss=totals.loss,
             index_vectors=len(self._cache),
+            index_saved=saved,
             store_bytes=self._store.size_bytes(),
             map_bytes=self._store.map_bytes(),
             embed_seconds=batch.embed_seconds,
@@ -271,6 +267,14 @@ def _put_rejects(txn: Transaction, shard: str, rejects: list[tuple[str, RejectEr
     return msgspec.structs.replace(
         counters, next_reject=counters.next_reject + len(rejects), rejected=counters.rejected + len(rejects)
     )
+
+
+def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
+    known = txn.get(SHARDS, digest(shard)) or ShardRecord(shard)
+    if known.rejected:
+        return
+    txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
+    txn.put_only(COUNTERS, _put_rejects(txn, shard, [("", error)], txn.counters()))
 
 
 def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -41,9 +42,7 @@ class FileLock:
                 self._file.close()
                 raise StateBusyError(f"{path.parent} is in use by another daemon (process {holder})")
             time.sleep(_POLL_S)
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        self._sign(path)
 
     def _try(self) -> bool:
         try:
@@ -51,6 +50,16 @@ class FileLock:
         except OSError:
             return False
         return True
+
+    def _sign(self, path: Path) -> None:
+        try:
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # closing writes what could not be written once more
+                self._file.close()
+            raise StateError(f"cannot write to the state directory {path.parent}: {error.strerror}") from error
 
     def release(self) -> None:
         """Lets go."""

@@ -1,15 +1,16 @@
-"""The LMDB environment: one writer, any number of readers in any process, typed transactions."""
+"""The store of a state directory: one writer, any number of readers in any process, typed transactions."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
+from index.environment import Environment
 from index.records import Counters, Identity
 from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, encode_key
 from ops.errors import FingerprintError, StateError
@@ -18,6 +19,7 @@ T = TypeVar("T")
 SCHEMA = 1
 _ONLY = "only"  # key of tables that hold a single record
 _FOLDER = "lmdb"
+_START_BYTES = 64 * 2**20
 
 
 class Transaction:
@@ -110,46 +112,75 @@ class Store:
         Args:
             folder: the state directory.
             readonly: open for reading only; the environment must exist.
-            map_size_gib: address space reserved for the map, the most the store can grow to.
+            map_size_gib: the most the store may grow to; it starts small.
 
         Raises:
             StateError: the directory holds no store, or one that LMDB cannot open.
+            StorageError: the disk is full or failing.
         """
         self.folder = folder
         path = folder / _FOLDER
         if readonly and not (path / "data.mdb").exists():
             raise StateError(f"{folder} is no Shapelode state directory; `shapelode run --state {folder}` makes one")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._env = lmdb.open(
-                str(path), map_size=int(map_size_gib * 2**30), max_dbs=len(ALL_TABLES), readonly=readonly,
-                max_readers=512, create=not readonly,
-            )  # fmt: skip
-            self._databases = {
-                table.name: self._env.open_db(table.name.encode(), create=not readonly) for table in ALL_TABLES
-            }
-        except (lmdb.Error, OSError) as error:
-            raise StateError(f"cannot open the state directory {folder}: {error}") from error
+        names = [table.name for table in ALL_TABLES]
+        self._env = Environment(path, names, readonly=readonly, start=_START_BYTES, limit=int(map_size_gib * 2**30))
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A consistent snapshot; writers go on meanwhile."""
-        with self._env.begin() as txn:
-            yield Transaction(txn, self._databases)
+        """A consistent snapshot; writers go on meanwhile. A thread opens one at a time."""
+        with self._env.transaction(write=False) as txn:
+            yield Transaction(txn, self._env.databases)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """The one write transaction: durable on leaving, undone if an exception leaves it."""
-        with self._env.begin(write=True) as txn:
-            yield Transaction(txn, self._databases)
+        """The one write transaction: durable on leaving, undone if an exception leaves it.
+
+        Raises:
+            StorageError: the disk is full or failing.
+            lmdb.MapFullError: the map is full; `transact` lets it grow.
+        """
+        with self._env.transaction(write=True) as txn:
+            yield Transaction(txn, self._env.databases)
+
+    def transact(self, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
+        """Does work in one write transaction, again from its beginning if the map has to grow for it.
+
+        Args:
+            work: what is done; it may run more than once.
+            undone: called whenever what ``work`` did was undone, to bring what is in memory back in step.
+
+        Raises:
+            StorageError: the disk is full or failing.
+            StateError: the store may not grow any further.
+        """
+        while True:
+            try:
+                with self.write() as txn:
+                    return work(txn)
+            except lmdb.MapFullError:
+                if undone is not None:
+                    undone()
+                self._env.grow()
+            except BaseException:
+                if undone is not None:
+                    undone()
+                raise
+
+    def copy(self, folder: Path) -> None:
+        """Writes a compacted copy as of one moment into an existing folder.
+
+        Raises:
+            StorageError: the copy can't be written.
+        """
+        self._env.copy(folder)
 
     def size_bytes(self) -> int:
         """Bytes of the map in use."""
-        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+        return self._env.used_bytes()
 
     def map_bytes(self) -> int:
-        """Bytes the map may grow to."""
-        return int(self._env.info()["map_size"])
+        """Bytes of the map; it grows by itself."""
+        return self._env.map_bytes()
 
     def close(self) -> None:
         """Releases the environment; transactions must have ended."""
@@ -163,11 +194,11 @@ def claim_identity(store: Store, wanted: Identity) -> Identity:
         FingerprintError: the directory holds vectors of another backbone.
         StateError: it has another schema or was clustered by another clusterer.
     """
-    with store.write() as txn:
+    with store.read() as txn:
         found = txn.only(IDENTITY)
-        if found is None:
-            txn.put_only(IDENTITY, wanted)
-            return wanted
+    if found is None:
+        store.transact(lambda txn: txn.put_only(IDENTITY, wanted))
+        return wanted
     if found.schema != wanted.schema:
         raise StateError(f"{store.folder} has schema {found.schema}, this version reads schema {wanted.schema}")
     if found.fingerprint != wanted.fingerprint:

@@ -4,6 +4,7 @@ ShapelodeError                 base; its message is one line that says what to d
 ├── ConfigError                a key, flag or environment variable is wrong
 ├── StateError                 the state directory cannot be used
 │   ├── StateBusyError         another daemon writes to it
+│   ├── StorageError           its disk is full or failing; carries which
 │   └── FingerprintError       it holds vectors of another backbone
 ├── SourceError                a shard pattern or URL cannot be read at all
 ├── BackboneError              weights missing, unreadable or unreachable
@@ -34,6 +35,22 @@ class StateError(ShapelodeError):
 
 class StateBusyError(StateError):
     """Another process holds the write lock of the state directory."""
+
+
+class StorageError(StateError):
+    """The disk of the state directory is full or failing; what was asked for is worth trying again later.
+
+    Attributes:
+        cause: ``no_space`` or ``io_error``, used as a metric label.
+    """
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    def __reduce__(self) -> tuple[type[StorageError], tuple[str, str]]:
+        """Pickles by its two arguments, since it travels between processes."""
+        return type(self), (self.cause, str(self))
 
 
 class FingerprintError(StateError):

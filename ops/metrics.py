@@ -34,11 +34,16 @@ IN_FLIGHT = _gauge("shapelode_in_flight_batches", "Batches read or embedded but 
 WAIT_SECONDS = _counter(
     "shapelode_wait_seconds_total", "Time the control loop waited, by the stage it waited for.", "stage"
 )
+BACKPRESSURE_SECONDS = _counter(
+    "shapelode_backpressure_seconds_total",
+    "Time in which no further batch was read, by what held reading back: embed, commit, no_space or io_error.", "cause",
+)  # fmt: skip
 LINEAGE = _counter("shapelode_cluster_events_total", "Clusters created, merged and split.", "kind")
 CLUSTERS = _gauge("shapelode_clusters", "Open clusters.")
 OUTLIERS = _gauge("shapelode_outlier_images", "Stored images in no cluster.")
 STORED_IMAGES = _gauge("shapelode_stored_images", "Images in the store.")
 INDEX_VECTORS = _gauge("shapelode_index_vectors", "Vectors in the FAISS index.")
+INDEX_SAVE_FAILURES = _counter("shapelode_index_save_failures_total", "Times the FAISS index could not be saved.")
 SHAPES = _gauge("shapelode_shapes", "Clusters with a published shape.")
 RECON_QUEUE = _gauge("shapelode_recon_queue_jobs", "Clusters due for reconstruction.")
 RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under way.")
@@ -49,5 +54,8 @@ RECON_SECONDS = Histogram(
 VERSIONS = _counter("shapelode_versions_published_total", "Shape versions published.")
 LIBRARY_LOSS = _gauge("shapelode_library_loss_ratio", "Mean held-out loss of the published shapes, by images.")
 STORE_BYTES = _gauge("shapelode_store_bytes", "Bytes of the LMDB map in use.")
-STORE_MAP_BYTES = _gauge("shapelode_store_map_bytes", "Bytes the LMDB map may grow to.")
+STORE_MAP_BYTES = _gauge("shapelode_store_map_bytes", "Bytes of the LMDB map; it grows by itself.")
 PROCESS_MEMORY = _gauge("shapelode_process_memory_bytes", "Resident memory, by kind of process.", "process")
+CONNECTIONS_CUT = _counter(
+    "shapelode_connections_cut_total", "Connections closed because they were too_many or too_slow.", "server", "why"
+)

@@ -18,7 +18,8 @@ def report(**changes: object) -> CommitReport:
     values: dict[str, object] = {
         "shard": "a", "cursor": 8, "stored": 7, "rejects": {"too_small": 1}, "lineage": {"created": 2},
         "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1, "library_loss": 0.5,
-        "index_vectors": 107, "store_bytes": 1000, "map_bytes": 9000, "embed_seconds": 0.4, "seconds": 0.1,
+        "index_vectors": 107, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000,
+        "embed_seconds": 0.4, "seconds": 0.1,
     }  # fmt: skip
     return CommitReport(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from index.library import open_library
+from index.lock import FileLock
 from ops.errors import StateError
 from ops.synth.shards import write_shards
+from tests.disk import fill, tiny_disk
 from tests.tars import add, add_sample, jpeg
 
 SHAPES, VIEWS = 2, 24
@@ -141,6 +143,36 @@ def test_bad_input_is_counted_and_never_stops_the_stream(tmp_path: Path) -> None
         assert reasons[reason] == 1, reason
     assert reasons["forbidden_url"] == 1
     assert answer["images"] + answer["rejected"] == 8
+
+
+def test_a_full_disk_ends_a_run_or_pauses_it_and_costs_nothing(crawl: Path, whole: Path, tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk", 32) as disk:
+        ballast = fill(disk)
+        os.truncate(ballast, ballast.stat().st_size - 2**20)
+        impatient = run(crawl, disk / "state", *NO_SHAPES, "--set", "store.space_wait_s=0")
+        assert impatient.returncode == 1
+        assert [line for line in impatient.stderr.splitlines() if "error: no space left" in line]
+        assert "Traceback" not in impatient.stderr
+        assert 0 < stored_count(disk / "state") < SHAPES * VIEWS
+        process = subprocess.Popen(
+            command("run", "--shards", str(crawl), "--state", str(disk / "state"), *QUIET, *NO_SHAPES),
+            text=True, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stderr is not None
+        assert any("waiting up to 600 s" in line for line in process.stderr)
+        ballast.unlink()
+        _, rest = process.communicate(timeout=120)
+        assert process.returncode == 0 and "the disk takes writes again" in rest
+        assert stored(disk / "state") == stored(whole)
+
+
+def test_a_second_daemon_on_one_directory_is_refused(crawl: Path, tmp_path: Path) -> None:
+    with FileLock(tmp_path / "daemon.lock"):
+        refused = run(crawl, tmp_path, *NO_SHAPES)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"shapelode: error: {tmp_path} is in use by another daemon (process {os.getpid()})"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index import ingest as module
+from index import store as store_module
 from index.library import Library, open_library
 from index.stream.batch import Batch
-from ops.errors import FingerprintError, RejectError, StateError
+from ops.errors import FingerprintError, RejectError, StateError, StorageError
 from tests.batches import batch, open_ingest, sample, stream
+from tests.disk import fill, tiny_disk
 
 
 def partition(folder: Path) -> dict[str, int | None]:
@@ -111,6 +114,52 @@ def test_a_failed_transaction_leaves_no_trace(tmp_path: Path, monkeypatch: pytes
         ingest.commit(one)
     ingest.close()
     assert partition(tmp_path / "whole") == partition(tmp_path / "broken")
+
+
+def test_a_map_that_has_to_grow_changes_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = stream("a", 160, 16)
+    feed(tmp_path / "whole", batches)
+    monkeypatch.setattr(store_module, "_START_BYTES", 2**18)
+    ingest = open_ingest(tmp_path / "small")
+    sizes = [ingest.commit(one).map_bytes for one in batches]
+    ingest.close()
+    assert sizes[0] < sizes[-1] and sizes == sorted(sizes)
+    assert partition(tmp_path / "whole") == partition(tmp_path / "small")
+
+
+def test_a_full_disk_stops_it_and_costs_nothing(tmp_path: Path) -> None:
+    batches = stream("a", 160, 16)
+    feed(tmp_path / "whole", batches)
+    with tiny_disk(tmp_path / "disk", 16) as disk:
+        ingest = open_ingest(disk, index_every=1)
+        ingest.commit(batches[0])
+        for one in batches[1:]:
+            ballast = fill(disk)
+            with pytest.raises(StorageError, match="no space left"):
+                ingest.commit(one)
+            ballast.unlink()
+            assert ingest.commit(one).stored == 16
+        ingest.close()
+        assert not list(disk.glob("*.tmp"))
+        assert partition(tmp_path / "whole") == partition(disk)
+
+
+def test_an_index_that_cannot_be_saved_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    batches = stream("a", 64, 16)
+    ingest = open_ingest(tmp_path, index_every=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("index.vectors.os.fsync", full)
+        assert [ingest.commit(one).index_saved for one in batches[:2]] == [True, False]
+        ingest.close()
+    assert not list(tmp_path.glob("vectors.faiss*"))
+    ingest = open_ingest(tmp_path, index_every=2)
+    assert [ingest.commit(one).index_saved for one in batches[2:]] == [True, True]
+    assert ingest.commit(batches[0]).index_vectors == 64
+    assert (tmp_path / "vectors.faiss").exists()
+    ingest.close()
 
 
 def test_a_torn_shard_is_read_on_from_the_damage(tmp_path: Path) -> None:
