@@ -11,11 +11,13 @@ from types import TracebackType
 import uvicorn
 
 from daemon.api.app import create_app
+from daemon.api.bounds import BoundedProtocol
 from index.library import open_library
 from ops.errors import PortInUseError
 
 _GRACE_S = 5  # open requests may finish for so long when the server stops
 _START_S = 30.0
+_BUSY_CONNECTIONS = 96  # from so many on requests are answered with 503; more still are not let in
 
 
 class ApiServer:
@@ -43,7 +45,7 @@ class ApiServer:
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             create_app(self._library), log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S,
-            server_header=False,
+            server_header=False, http=BoundedProtocol, ws="none", limit_concurrency=_BUSY_CONNECTIONS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="api", daemon=True)
