@@ -15,6 +15,7 @@ from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
 from index.records import CameraRecord
+from ops.faults import reach
 from recon import (
     Cameras,
     Mesh,
@@ -63,6 +64,7 @@ class Reconstructor:
             ReconstructionError: the reconstruction broke.
         """
         began = time.perf_counter()
+        reach("recon.before")
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         baseline = register(views, before, device=self._device) if before is not None else None
@@ -72,7 +74,9 @@ class Reconstructor:
             min_views=min(self._options.min_views, self._options.max_views),
         )
         found = reconstruct(views, config, warm=before, seed=self._options.seed, device=self._device)
-        return _output(given, found, baseline, time.perf_counter() - began)
+        output = _output(given, found, baseline, time.perf_counter() - began)
+        reach("recon.output")
+        return output
 
     def _views(self, given: ReconInput) -> Views:
         crops = np.stack([decode_crop(raw) for raw in given.crops])

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ops import faults
 from ops.errors import ConfigError
 
 ENV_PREFIX = "SHAPELODE_"
-_NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG"})  # flags of their own, not configuration keys
+_NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG", faults.ENV})  # read elsewhere, not configuration keys
 
 
 class _Section(BaseModel):

@@ -12,6 +12,7 @@ from index.store import Store
 from index.tables import VECTORS
 from index.vectors import VectorIndex
 from ops.errors import StateError
+from ops.faults import reach
 from ops.logs import get_logger
 
 _log = get_logger("index")
@@ -25,7 +26,13 @@ class VectorCache:
     def __init__(self, folder: Path, fingerprint: str, dim: int, store: Store) -> None:
         self._path = folder / _FILE
         self._fingerprint = fingerprint
+        self._sweep()
         self._index = self._loaded(dim, store)
+
+    def _sweep(self) -> None:
+        # A writer that was killed while it saved leaves its temporary file; the lock says that none is at it now.
+        for leftover in self._path.parent.glob(f"{_FILE}?*"):
+            leftover.unlink()
 
     def _loaded(self, dim: int, store: Store) -> VectorIndex:
         with store.read() as txn:
@@ -47,7 +54,9 @@ class VectorCache:
     def add(self, ids: list[int], vectors: list[NDArray[np.float32]]) -> None:
         """Adds what has just been committed."""
         if ids:
+            reach("faiss.before")
             self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
+            reach("faiss.after")
 
     def save(self) -> bool:
         """Writes the index beside the store, atomically; False if that failed: being a cache, it holds up nothing."""

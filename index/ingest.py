@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -35,7 +37,9 @@ from index.tables import (
 )
 from index.views import ObjectView
 from ops.errors import RejectError, StateError
+from ops.faults import reach
 
+T = TypeVar("T")
 TORN = "truncated_tar"
 _WRITER_WAIT_S = 30.0
 
@@ -78,6 +82,15 @@ class CommitReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What a reject record is made of."""
+
+    index: int
+    key: str
+    error: RejectError
+
+
 @dataclass
 class _Draft:
     """Samples of a batch that will be stored, as they are numbered."""
@@ -85,7 +98,7 @@ class _Draft:
     ids: list[int] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
-    rejects: list[tuple[str, RejectError]] = field(default_factory=list)
+    rejects: list[_Refused] = field(default_factory=list)
 
 
 class Ingest:
@@ -107,10 +120,13 @@ class Ingest:
             self._store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
             wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, time.time())
             claim_identity(self._store, wanted)
+            reach("open.before")
             self._partition: Partition | None = None
             with self._store.read() as txn:
                 self._restore(txn)
+            reach("open.restored")
             self._cache = VectorCache(folder, fingerprint, dim, self._store)
+            reach("open.after")
         except BaseException:
             self._lock.release()
             raise
@@ -135,7 +151,7 @@ class Ingest:
             StateError: the batch does not follow on what is committed of its shard.
         """
         began = time.perf_counter()
-        draft, lineage = self._store.transact(lambda txn: self._write(txn, batch), undone=self._forget)
+        draft, lineage = self._transact("commit", lambda txn: self._write(txn, batch), undone=self._forget)
         self._cache.add(draft.ids, draft.vectors)
         return self._report(batch, draft, lineage, self._save_sometimes(), began)
 
@@ -167,7 +183,7 @@ class Ingest:
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
-        self._store.transact(lambda txn: _put_refused(txn, shard, error))
+        self._transact("reject", lambda txn: _put_refused(txn, shard, error))
 
     def due(self, policy: Policy) -> list[ReconJob]:
         """Clusters due for reconstruction, most due first."""
@@ -177,15 +193,28 @@ class Ingest:
     def recon_input(self, job: ReconJob, policy: Policy) -> ReconInput:
         """What a reconstruction is given."""
         with self._store.read() as txn:
-            return recon_input(txn, job, policy)
+            given = recon_input(txn, job, policy)
+        reach("recon.input")
+        return given
 
     def publish(self, output: ReconOutput) -> PublishReport:
         """Records what a reconstruction found."""
-        return self._store.transact(lambda txn: publishing.publish(txn, output))
+        return self._transact("publish", lambda txn: publishing.publish(txn, output))
 
     def fail(self, job: ReconJob, reason: str) -> PublishReport:
         """Records a reconstruction that broke."""
-        return self._store.transact(lambda txn: publishing.record_failure(txn, job, reason))
+        return self._transact("fail", lambda txn: publishing.record_failure(txn, job, reason))
+
+    def _transact(self, step: str, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
+        def traced(txn: Transaction) -> T:
+            reach(f"{step}.before")
+            result = work(txn)
+            reach(f"{step}.during")
+            return result
+
+        result = self._store.transact(traced, undone=undone)
+        reach(f"{step}.after")
+        return result
 
     def close(self) -> None:
         """Saves the index and releases the store."""
@@ -209,7 +238,7 @@ class Ingest:
             shard=batch.header.shard,
             cursor=shard.cursor if shard else 0,
             stored=len(draft.ids),
-            rejects=dict(Counter(error.reason for _, error in draft.rejects)),
+            rejects=dict(Counter(refused.error.reason for refused in draft.rejects)),
             lineage=dict(lineage),
             total_images=counters.stored,
             total_rejected=counters.rejected,
@@ -235,7 +264,7 @@ def _draft(txn: Transaction, shard: str, samples: list[Sample], next_id: int) ->
         if reject is None and (place in seen or txn.get(SAMPLE_KEYS, place) is not None):
             reject = RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
         if reject is not None or sample.view is None:
-            draft.rejects.append((sample.key, reject or RejectError("not_embedded", "no view")))
+            draft.rejects.append(_refused(sample, reject or RejectError("not_embedded", "no view")))
             continue
         seen.add(place)
         draft.ids.append(next_id + len(draft.ids))
@@ -260,9 +289,14 @@ def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, mi
     txn.put(MASKS, sample_id, encode_mask(view.mask))
 
 
-def _put_rejects(txn: Transaction, shard: str, rejects: list[tuple[str, RejectError]], counters: Counters) -> Counters:
-    for offset, (key, error) in enumerate(rejects):
-        record = RejectRecord(shard, key, error.reason, error.detail, time.time())
+def _refused(sample: Sample, error: RejectError) -> _Refused:
+    return _Refused(-1 if error.reason == TORN else sample.index, sample.key, error)
+
+
+def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused], counters: Counters) -> Counters:
+    for offset, refused in enumerate(rejects):
+        reason, detail = refused.error.reason, refused.error.detail
+        record = RejectRecord(shard, refused.key, reason, detail, time.time(), refused.index)
         txn.put(REJECTS, counters.next_reject + offset, record)
     return msgspec.structs.replace(
         counters, next_reject=counters.next_reject + len(rejects), rejected=counters.rejected + len(rejects)
@@ -274,7 +308,7 @@ def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
     if known.rejected:
         return
     txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
-    txn.put_only(COUNTERS, _put_rejects(txn, shard, [("", error)], txn.counters()))
+    txn.put_only(COUNTERS, _put_rejects(txn, shard, [_Refused(-1, "", error)], txn.counters()))
 
 
 def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:

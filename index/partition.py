@@ -24,6 +24,7 @@ from index.tables import (
     MICROS,
     VECTORS,
 )
+from ops.faults import reach
 
 _REPLAY_CHUNK = 1024
 
@@ -62,11 +63,13 @@ class Partition:
             vectors: ``(N, D)`` float32 descriptors.
             at: images in the library with this batch.
         """
+        reach("cluster.before")
         assigned = self._clusterer.learn_many(vectors)
         micros = [int(micro) for micro in assigned.micros]
         for sample, micro in zip(ids, micros, strict=True):
             txn.put(MICRO_SAMPLES, (micro, sample), b"")
         self._write(txn, at)
+        reach("cluster.after")
         return Learned(micros, [float(strength) for strength in assigned.strengths], assigned.events)
 
     def _write(self, txn: Transaction, at: int) -> None:

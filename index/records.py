@@ -84,13 +84,17 @@ class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One refused sample, tar member or shard, with the reason it is counted under."""
+    """One refused sample, tar member or shard, with the reason it is counted under.
+
+    ``index`` is the position it takes in its shard; -1 for a shard, and for damage, whose position is read again.
+    """
 
     shard: str
     key: str
     reason: str
     detail: str
     time: float
+    index: int = -1
 
 
 class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.errors import StateError
+from ops.faults import reach
 
 _MAGIC = b"SLVECIX1"
 _LENGTH = struct.Struct("<I")
@@ -181,10 +182,16 @@ def _write_atomically(path: Path, parts: list[bytes]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
+            file.writelines(parts[:-1])
+            half = len(parts[-1]) // 2
+            file.write(parts[-1][:half])
+            reach("index.write")
+            file.write(parts[-1][half:])
             file.flush()
             os.fsync(file.fileno())
+        reach("index.rename")
         os.replace(name, path)
+        reach("index.renamed")
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)

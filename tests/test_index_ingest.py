@@ -197,6 +197,13 @@ def test_the_index_is_rebuilt_from_the_store(tmp_path: Path, damage: str) -> Non
     ingest.close()
 
 
+def test_what_a_killed_save_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "vectors.faissab12.tmp"
+    left.write_bytes(b"half an index")
+    feed(tmp_path, stream("a", 16, 16))
+    assert not left.exists() and (tmp_path / "vectors.faiss").exists()
+
+
 def test_another_backbone_is_refused(tmp_path: Path) -> None:
     open_ingest(tmp_path).close()
     with pytest.raises(FingerprintError):

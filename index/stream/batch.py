@@ -16,6 +16,7 @@ from index.stream.sources import local_size
 from index.stream.tar import RawSample, read_samples
 from index.views import ObjectView
 from ops.errors import RejectError
+from ops.faults import reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class ShardCursor:
             SourceError: the shard can't be opened.
         """
         began = time.perf_counter()
+        reach("read.before")
         if self._place != (shard, start):
             self._size = local_size(shard)
             self._samples = read_samples(shard, start)
@@ -99,6 +101,7 @@ class ShardCursor:
         samples = [_decode(sample, start + offset, self._max_side) for offset, sample in enumerate(raw)]
         end = start + len(samples)
         self._place = (shard, end)
+        reach("read.after")
         header = BatchHeader(shard, start, end, len(raw) < count, self._size, time.perf_counter() - began)
         return Batch(header, samples)
 

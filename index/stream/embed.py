@@ -9,6 +9,7 @@ from index.backbones import Backbone
 from index.stream.batch import Batch, Sample
 from index.views import ObjectView
 from ops.errors import RejectError
+from ops.faults import reach
 
 
 def embed_batch(backbone: Backbone, batch: Batch) -> Batch:
@@ -17,12 +18,14 @@ def embed_batch(backbone: Backbone, batch: Batch) -> Batch:
     Boxes are given in pixels of the original image, whatever size it was shrunk to.
     """
     began = time.perf_counter()
+    reach("embed.before")
     places = [place for place, sample in enumerate(batch.samples) if sample.image is not None]
     images = [image for sample in batch.samples if (image := sample.image) is not None]
     results = backbone.embed(images) if images else []
     samples = list(batch.samples)
     for place, result in zip(places, results, strict=True):
         samples[place] = _embedded(samples[place], result)
+    reach("embed.after")
     return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began)
 
 

@@ -1,0 +1,58 @@
+"""Runs all checks on one consistent snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ops.fsck import images, ledger, partition, shapes, shards, vectors
+from ops.fsck.findings import Finding, FsckReport, error
+from ops.fsck.raw import TABLES, RawState
+
+_SHOWN = 20
+Check = Callable[[RawState], Iterator[Finding]]
+CHECKS: dict[str, Check] = {
+    ledger.IDENTITY: ledger.check_identity,
+    ledger.TOTALS: ledger.check_totals,
+    images.KEYS: images.check_keys,
+    images.VECTORS: images.check_vectors,
+    images.PIXELS: images.check_pixels,
+    shards.SHARDS: shards.check_shards,
+    partition.MICROS: partition.check_micros,
+    partition.CLUSTERS: partition.check_clusters,
+    partition.CLUSTERER: partition.check_clusterer,
+    ledger.LINEAGE: ledger.check_lineage,
+    shapes.SHAPES: shapes.check_shapes,
+    vectors.INDEX: vectors.check_index,
+}
+
+
+def check_state(folder: Path) -> FsckReport:
+    """Checks a state directory, beside a running daemon or without one; changes nothing.
+
+    Raises:
+        StateError: it is no state directory, or LMDB cannot open it.
+    """
+    with RawState(folder) as state:
+        records = {table: state.count(table) for table in TABLES}
+        report = FsckReport(str(folder), ["records", *CHECKS], records)
+        counts: Counter[str] = Counter()
+        for name, check in CHECKS.items():
+            for finding in _guarded(name, check, state):
+                counts[finding.check] += 1
+                if counts[finding.check] <= _SHOWN:
+                    report.findings.append(finding)
+        report.findings[:0] = state.damage[:_SHOWN]
+        if state.damage:
+            counts["records"] = len(state.damage)
+        report.counts.update(counts)
+    return report
+
+
+def _guarded(name: str, check: Check, state: RawState) -> Iterator[Finding]:
+    # A record may be readable and yet lack a field or hold another type: that is a finding too, not a crash.
+    try:
+        yield from check(state)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        yield error(name, f"a record does not have the fields it should: {type(problem).__name__} {problem}")

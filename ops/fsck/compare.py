@@ -1,0 +1,75 @@
+"""Are two states the same: images, partition up to renaming, vectors and rejects?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ops.fsck.raw import RawState, number, packed
+
+T = TypeVar("T")
+Place = tuple[str, str]
+"""Shard and key of an image; the same in two states that read the same stream, as its number need not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    images: Counter[tuple[Place, str]]
+    vectors: Counter[tuple[Place, bytes]]
+    groups: set[frozenset[Place]]
+    outliers: set[Place]
+    rejects: Counter[tuple[Place, str]]
+    cursors: Counter[tuple[str, int, bool]]
+
+
+def compare_states(one: Path, other: Path) -> list[str]:
+    """Differences between two states that read the same stream, one a line; none if they are the same.
+
+    They are the same if they hold the same images with the same vectors, none of them twice, put together into the
+    same groups whatever the clusters are called, the same rejects, and are as far in each shard.
+
+    Raises:
+        StateError: one of them is no state directory.
+    """
+    left, right = _contents(one), _contents(other)
+    return [
+        *_counted("image", left.images, right.images),
+        *_counted("vector", left.vectors, right.vectors),
+        *_twice(left, right),
+        *_counted("cluster", Counter(left.groups), Counter(right.groups)),
+        *_counted("outlier", Counter(left.outliers), Counter(right.outliers)),
+        *_counted("reject", left.rejects, right.rejects),
+        *_counted("cursor", left.cursors, right.cursors),
+    ]
+
+
+def _contents(folder: Path) -> _Contents:
+    with RawState(folder) as state:
+        groups: dict[int, set[Place]] = defaultdict(set)
+        images: Counter[tuple[Place, str]] = Counter()
+        vectors: Counter[tuple[Place, bytes]] = Counter()
+        owners = {number(key): record["cluster"] for key, record in state.records("micros")}
+        for key, record in state.records("samples"):
+            place = (record["shard"], record["key"])
+            images[place, record["sha256"]] += 1
+            vectors[place, state.get("vectors", packed(number(key))) or b""] += 1
+            groups[owners[record["micro"]]].add(place)
+        outliers = groups.pop(-1, set())
+        rejects = Counter(((r["shard"], r["key"]), r["reason"]) for _, r in state.records("rejects"))
+        cursors = Counter((r["url"], r.get("cursor", 0), r.get("done", False)) for _, r in state.records("shards"))
+        return _Contents(images, vectors, set(map(frozenset, groups.values())), outliers, rejects, cursors)
+
+
+def _counted(what: str, left: Counter[T], right: Counter[T]) -> Iterator[str]:
+    for side, extra in (("first", left - right), ("second", right - left)):
+        for item, times in extra.items():
+            yield f"only the {side} has {what} {item!r:.160}" + (f" ({times} times)" if times > 1 else "")
+
+
+def _twice(*states: _Contents) -> Iterator[str]:
+    for side, state in zip(("first", "second"), states, strict=True):
+        places = Counter(place for place, _ in state.vectors.elements())
+        yield from (f"the {side} holds {place!r} {times} times" for place, times in places.items() if times > 1)

@@ -1,0 +1,89 @@
+"""Totals equal what is counted; lineage is told in order and agrees with the clusters there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ops.fsck.findings import UPGRADE, Finding, error
+from ops.fsck.raw import RawState, Record, number
+
+IDENTITY, TOTALS, LINEAGE = "identity", "totals", "lineage"
+SCHEMAS = frozenset({1})
+_BIRTHS = frozenset({"created", "split"})
+
+
+def check_identity(state: RawState) -> Iterator[Finding]:
+    """The state says what it was made with, and all of its tables are ones this version knows."""
+    identity = state.record("identity")
+    if identity is None:
+        yield error(IDENTITY, "nothing says what this state was made with", "run `shapelode run` on it, or delete it")
+    elif identity.get("schema") not in SCHEMAS:
+        yield error(IDENTITY, f"it has schema {identity.get('schema')}, this version knows {sorted(SCHEMAS)}", UPGRADE)
+    for name in state.missing:
+        yield error(IDENTITY, f"there is no table {name}")
+    for name in state.unknown:
+        yield error(IDENTITY, f"there is a table {name} that this version does not know", UPGRADE)
+
+
+def check_totals(state: RawState) -> Iterator[Finding]:
+    """Each total against the records it counts."""
+    kept = state.record("counters") or {}
+    outcomes = [record["outcome"] for _, record in state.records("shapes")]
+    counted = {
+        "stored": state.count("samples"),
+        "next_sample": state.count("samples"),
+        "rejected": state.count("rejects"),
+        "next_reject": state.count("rejects"),
+        "next_lineage": state.count("lineage"),
+        "published": outcomes.count("published"),
+        "reconstructions": sum(record.get("attempts", 0) for _, record in state.records("clusters")),
+    }
+    for name, found in counted.items():
+        if kept.get(name, 0) != found:
+            yield error(TOTALS, f"the total {name} is {kept.get(name, 0)}, counted are {found}")
+    for table in ("rejects", "lineage"):
+        if [number(key) for key in state.keys(table)] != list(range(state.count(table))):
+            yield error(TOTALS, f"{table} are not numbered without gaps")
+
+
+def check_lineage(state: RawState) -> Iterator[Finding]:
+    """A cluster is born once, before anything else happens to it, and is retired if and only if it has ended."""
+    born: set[int] = set()
+    ended: set[int] = set()
+    last: dict[int, int] = defaultdict(int)
+    at = 0
+    for key, event in state.records("lineage"):
+        told = number(key)
+        if event["at"] < at:
+            yield error(LINEAGE, f"event {told} is told after {event['at']} images, the one before after {at}")
+        at = event["at"]
+        yield from _event(told, event, born, ended)
+        for cluster in (event["cluster"], *event["others"]):
+            last[cluster] = told + 1
+    yield from _fates(state, born, ended, last)
+
+
+def _event(told: int, event: Record, born: set[int], ended: set[int]) -> Iterator[Finding]:
+    kind, cluster, others = event["kind"], event["cluster"], event["others"]
+    if kind in _BIRTHS:
+        if cluster in born:
+            yield error(LINEAGE, f"event {told}: cluster {cluster} appears a second time")
+        born.add(cluster)
+    ending = set(others) if kind == "merged" else {cluster} if kind == "dissolved" else set()
+    for other in sorted({cluster, *others}):
+        if other not in born or other in ended:
+            when = "before it appeared" if other not in born else "after its end"
+            yield error(LINEAGE, f"event {told} ({kind}) is about cluster {other} {when}")
+    ended |= ending
+
+
+def _fates(state: RawState, born: set[int], ended: set[int], last: dict[int, int]) -> Iterator[Finding]:
+    for key, record in state.records("clusters"):
+        cluster, condition = number(key), record.get("state", "open")
+        if cluster not in born:
+            yield error(LINEAGE, f"no event says where cluster {cluster} came from")
+        if (condition == "retired") != (cluster in ended):
+            yield error(LINEAGE, f"cluster {cluster} is {condition}, its lineage says otherwise")
+        if record.get("epoch", 0) not in (0, last[cluster]):
+            yield error(LINEAGE, f"cluster {cluster} knows event {record['epoch']} as its last, not {last[cluster]}")

@@ -1,0 +1,141 @@
+"""Plain reads of a state directory: LMDB tables as bytes and dictionaries, the FAISS file as bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lmdb
+import msgspec
+
+from ops.errors import StateError
+from ops.fsck.findings import Finding, error
+
+TABLES = (
+    "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
+    "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
+)  # fmt: skip
+_ONLY = b"only"
+_ATTEMPTS = 3
+Record = dict[str, Any]
+
+
+class RawState:
+    """One consistent snapshot of a state directory, read beside a daemon or without one; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads the FAISS file, then takes a snapshot of LMDB.
+
+        Raises:
+            StateError: the folder holds no store, or one that LMDB cannot open.
+        """
+        self.folder = folder
+        self.damage: list[Finding] = []
+        if not (folder / "lmdb" / "data.mdb").exists():
+            raise StateError(f"{folder} is no Shapelode state directory; name one with --state")
+        # In this order: the index is saved after its vectors are durable, so it can't be ahead of the snapshot.
+        file = folder / "vectors.faiss"
+        self.index_file = file.read_bytes() if file.exists() else None
+        self.leftovers = sorted(path.name for path in folder.glob("vectors.faiss?*"))
+        try:
+            self._env, self._txn = _snapshot(folder / "lmdb")
+            names = [bytes(key).decode("utf-8", "replace") for key, _ in self._txn.cursor()]
+            self._databases = {name: self._env.open_db(name.encode(), self._txn, create=False) for name in names}
+        except lmdb.Error as problem:
+            raise StateError(f"cannot open the state directory {folder}: {problem}") from problem
+        self.missing = [name for name in TABLES if name not in self._databases]
+        self.unknown = [name for name in names if name not in TABLES]
+
+    def count(self, table: str) -> int:
+        """Entries of a table; 0 if there is no such table."""
+        found = self._databases.get(table)
+        return 0 if found is None else int(self._txn.stat(found)["entries"])
+
+    def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of a table whose keys begin with ``prefix``, in key order."""
+        if table not in self._databases:
+            return
+        with self._txn.cursor(self._databases[table]) as cursor:
+            found = cursor.set_range(prefix) if prefix else cursor.first()
+            while found and bytes(cursor.key()).startswith(prefix):
+                yield bytes(cursor.key()), bytes(cursor.value())
+                found = cursor.next()
+
+    def keys(self, table: str, prefix: bytes = b"") -> Iterator[bytes]:
+        """Keys of a table, in order, without touching the values."""
+        if table not in self._databases:
+            return
+        with self._txn.cursor(self._databases[table]) as cursor:
+            found = cursor.set_range(prefix) if prefix else cursor.first()
+            while found and bytes(cursor.key()).startswith(prefix):
+                yield bytes(cursor.key())
+                found = cursor.next()
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value under a key."""
+        found = self._txn.get(key, db=self._databases[table]) if table in self._databases else None
+        return None if found is None else bytes(found)
+
+    def records(self, table: str) -> Iterator[tuple[bytes, Record]]:
+        """Decoded records of a table; one that can't be decoded goes to ``damage``."""
+        for key, raw in self.items(table):
+            if (record := self._decoded(table, key, raw)) is not None:
+                yield key, record
+
+    def record(self, table: str, key: bytes = _ONLY) -> Record | None:
+        """One decoded record."""
+        raw = self.get(table, key)
+        return None if raw is None else self._decoded(table, key, raw)
+
+    def _decoded(self, table: str, key: bytes, raw: bytes) -> Record | None:
+        try:
+            found = msgspec.msgpack.decode(raw)
+        except msgspec.DecodeError as problem:
+            found = problem
+        if isinstance(found, dict):
+            return found
+        finding = error("records", f"{table}[{key.hex()}] is no record: {found!r:.80}")
+        if finding not in self.damage:
+            self.damage.append(finding)
+        return None
+
+    def __enter__(self) -> RawState:
+        """The snapshot is taken already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Releases the snapshot."""
+        self._txn.abort()
+        self._env.close()
+
+
+def _snapshot(path: Path) -> tuple[lmdb.Environment, lmdb.Transaction]:
+    for attempt in range(_ATTEMPTS):
+        env = lmdb.open(str(path), 0, readonly=True, create=False, max_dbs=64, max_readers=512, readahead=False)
+        try:
+            return env, env.begin()
+        except lmdb.MapResizedError:  # the daemon has just grown the map: open it anew
+            env.close()
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def number(key: bytes) -> int:
+    """The integer that a key of 8 bytes stands for."""
+    return int(struct.unpack(">Q", key)[0])
+
+
+def numbers(key: bytes, count: int) -> tuple[int, ...]:
+    """The first integers of a composite key."""
+    return struct.unpack(f">{count}Q", key[: 8 * count])
+
+
+def packed(*parts: int) -> bytes:
+    """Integers as a key."""
+    return struct.pack(f">{len(parts)}Q", *parts)

@@ -1,0 +1,97 @@
+"""Versions of a shape rise, their files are complete, and the published one is the newest that was published."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from ops.fsck.findings import Finding, error
+from ops.fsck.raw import RawState, Record, number, numbers, packed
+
+SHAPES = "shapes"
+_MAGIC = {"mesh.ply": b"ply\n", "preview.png": b"\x89PNG\r\n\x1a\n"}
+_FIELD = "field.safetensors"
+_FILES = frozenset({_FIELD, *_MAGIC})
+
+
+def check_shapes(state: RawState) -> Iterator[Finding]:
+    """Every version of every shape, and that no file or camera is without one."""
+    versions: dict[int, list[Record]] = defaultdict(list)
+    for key, record in state.records("shapes"):
+        cluster, version = numbers(key, 2)
+        if (record["cluster"], record["version"]) != (cluster, version):
+            yield error(SHAPES, f"version {version} of shape {cluster} is kept under the key of another")
+        versions[cluster].append(record)
+        yield from _files(state, cluster, version, record["outcome"])
+        yield from _cameras(state, cluster, version, record["outcome"])
+    for table in ("cameras", "artifacts"):
+        for place in sorted({key[:16] for key in state.keys(table)}):
+            if state.get("shapes", place) is None:
+                cluster, version = numbers(place, 2)
+                yield error(SHAPES, f"{table} of version {version} of shape {cluster}, which does not exist")
+    for key, record in state.records("clusters"):
+        yield from _history(number(key), record, versions.pop(number(key), []))
+    for cluster in sorted(versions):
+        yield error(SHAPES, f"there are versions of shape {cluster} without a cluster")
+
+
+def _history(cluster: int, record: Record, versions: list[Record]) -> Iterator[Finding]:
+    found = [version["version"] for version in versions]
+    if found != list(range(1, len(found) + 1)):
+        yield error(SHAPES, f"versions of shape {cluster} are {found}, they should rise from 1 without gaps")
+    published = [version for version in versions if version["outcome"] == "published"]
+    newest = published[-1]["version"] if published else 0
+    if record.get("version", 0) != newest:
+        yield error(SHAPES, f"shape {cluster} points to version {record.get('version', 0)}, published is {newest}")
+    for version in published[1:]:
+        if version["loss"] >= version["baseline_loss"]:
+            yield error(SHAPES, f"version {version['version']} of shape {cluster} is no better than the one before")
+    moments = [version.get("at", 0) for version in versions]
+    if moments != sorted(moments):
+        yield error(SHAPES, f"versions of shape {cluster} are not in the order of the stream")
+    if len(versions) + record.get("failures", 0) > record.get("attempts", 0):
+        yield error(SHAPES, f"shape {cluster} has more versions and failures than attempts")
+
+
+def _files(state: RawState, cluster: int, version: int, outcome: str) -> Iterator[Finding]:
+    head = packed(cluster, version)
+    files = {key[16:].decode("utf-8", "replace"): raw for key, raw in state.items("artifacts", head)}
+    wanted = _FILES if outcome in ("published", "not_better") else frozenset()
+    if files.keys() != wanted:
+        listed = ", ".join(sorted(files)) or "none"
+        yield error(SHAPES, f"version {version} of shape {cluster} ({outcome}) has the files {listed}")
+    for name, raw in files.items():
+        whole = _is_safetensors(raw) if name == _FIELD else raw.startswith(_MAGIC.get(name, b""))
+        if not whole:
+            yield error(SHAPES, f"{name} of version {version} of shape {cluster} is damaged")
+
+
+def _is_safetensors(raw: bytes) -> bool:
+    """The header of a safetensors file: its length as 8 bytes, then JSON with the extent of each tensor."""
+    if len(raw) < 8:
+        return False
+    (length,) = struct.unpack("<Q", raw[:8])
+    try:
+        header = msgspec.json.decode(raw[8 : 8 + length])
+        ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, IndexError):
+        return False
+    return bool(8 + length + max(ends, default=0) == len(raw))
+
+
+def _cameras(state: RawState, cluster: int, version: int, outcome: str) -> Iterator[Finding]:
+    where = f"cameras of version {version} of shape {cluster}"
+    raw = state.get("cameras", packed(cluster, version))
+    try:
+        cameras = msgspec.msgpack.decode(raw or b"")
+        images = [int(camera["sample"]) for camera in cameras]
+    except (msgspec.DecodeError, TypeError, KeyError):
+        yield error(SHAPES, f"{where} are missing or damaged")
+        return
+    if len(set(images)) != len(images) or any(state.get("samples", packed(image)) is None for image in images):
+        yield error(SHAPES, f"{where} are of an image that is not stored, or of one twice")
+    if outcome == "published" and not images:
+        yield error(SHAPES, f"{where}: there are none")
