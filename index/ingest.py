@@ -18,13 +18,13 @@ from index.cache import VectorCache
 from index.codec import decode_vector, encode_crop, encode_mask, encode_vector
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.lock import FileLock
+from index.migrations import migrate
 from index.partition import Learned, Partition, write_lineage
-from index.records import Counters, Identity, RejectRecord, SampleRecord, ShardRecord
+from index.records import Identity, RejectRecord, SampleRecord, ShardRecord
 from index.schedule import Policy, due_jobs, recon_input
 from index.store import SCHEMA, Store, Transaction, claim_identity
 from index.stream.batch import Batch, Sample
 from index.tables import (
-    COUNTERS,
     CROPS,
     MASKS,
     REJECTS,
@@ -35,6 +35,7 @@ from index.tables import (
     digest,
     encode_key,
 )
+from index.totals import add_counts, count_rejects, library_loss
 from index.views import ObjectView
 from ops.errors import RejectError, StateError
 from ops.faults import reach
@@ -116,8 +117,10 @@ class Ingest:
         # The daemon has a lock of its own; this one is the writer's, who may outlive a killed daemon for a while.
         self._lock = FileLock(folder / "writer.lock", wait_s=_WRITER_WAIT_S)
         self._since_save = 0
+        store: Store | None = None
         try:
-            self._store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
+            self._store = store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
+            migrate(self._store)
             wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, time.time())
             claim_identity(self._store, wanted)
             reach("open.before")
@@ -128,6 +131,8 @@ class Ingest:
             self._cache = VectorCache(folder, fingerprint, dim, self._store)
             reach("open.after")
         except BaseException:
+            if store is not None:
+                store.close()
             self._lock.release()
             raise
 
@@ -172,12 +177,8 @@ class Ingest:
         ):
             _put_sample(txn, sample_id, sample, header.shard, micro, strength)
         lineage = write_lineage(txn, learned.events, counters.stored + stored)
-        counters = _put_rejects(txn, header.shard, draft.rejects, counters)
-        counters = msgspec.structs.replace(
-            counters, next_sample=counters.next_sample + stored, stored=counters.stored + stored,
-            next_lineage=counters.next_lineage + len(learned.events),
-        )  # fmt: skip
-        txn.put_only(COUNTERS, counters)
+        _put_rejects(txn, header.shard, draft.rejects)
+        add_counts(txn, next_sample=stored, stored=stored, next_lineage=len(learned.events))
         _put_shard(txn, shard, batch, stored, len(draft.rejects))
         return draft, lineage
 
@@ -232,7 +233,6 @@ class Ingest:
     def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:
             counters = txn.counters()
-            totals = publishing.library_totals(txn)
             shard = txn.get(SHARDS, digest(batch.header.shard))
         return CommitReport(
             shard=batch.header.shard,
@@ -242,10 +242,10 @@ class Ingest:
             lineage=dict(lineage),
             total_images=counters.stored,
             total_rejected=counters.rejected,
-            clusters=totals.clusters,
-            outliers=counters.stored - totals.images,
-            shapes=totals.shapes,
-            library_loss=totals.loss,
+            clusters=counters.clusters,
+            outliers=counters.stored - counters.clustered,
+            shapes=counters.shapes,
+            library_loss=library_loss(counters),
             index_vectors=len(self._cache),
             index_saved=saved,
             store_bytes=self._store.size_bytes(),
@@ -293,14 +293,12 @@ def _refused(sample: Sample, error: RejectError) -> _Refused:
     return _Refused(-1 if error.reason == TORN else sample.index, sample.key, error)
 
 
-def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused], counters: Counters) -> Counters:
-    for offset, refused in enumerate(rejects):
+def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused]) -> None:
+    for number, refused in enumerate(rejects, start=txn.counters().next_reject):
         reason, detail = refused.error.reason, refused.error.detail
-        record = RejectRecord(shard, refused.key, reason, detail, time.time(), refused.index)
-        txn.put(REJECTS, counters.next_reject + offset, record)
-    return msgspec.structs.replace(
-        counters, next_reject=counters.next_reject + len(rejects), rejected=counters.rejected + len(rejects)
-    )
+        txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, time.time(), refused.index))
+    add_counts(txn, next_reject=len(rejects))
+    count_rejects(txn, (refused.error.reason for refused in rejects))
 
 
 def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
@@ -308,7 +306,7 @@ def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
     if known.rejected:
         return
     txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
-    txn.put_only(COUNTERS, _put_rejects(txn, shard, [_Refused(-1, "", error)], txn.counters()))
+    _put_rejects(txn, shard, [_Refused(-1, "", error)])
 
 
 def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:
@@ -321,3 +319,4 @@ def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, 
     )  # fmt: skip
     if changed.cursor >= shard.cursor:
         txn.put(SHARDS, digest(header.shard), changed)
+        add_counts(txn, shards_done=changed.done - shard.done)

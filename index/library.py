@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.codec import decode_crop, decode_mask, decode_vector
+from index.migrations import check_current
 from index.paging import decode_cursor, paginate
 from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord
 from index.store import Store, Transaction
@@ -54,9 +55,15 @@ def open_library(folder: str | Path) -> Library:
     """Opens a state directory for reading, beside a running daemon or without one.
 
     Raises:
-        StateError: it is not a state directory.
+        StateError: it is not a state directory, or another version's.
     """
-    return Library(Store(Path(folder), readonly=True))
+    store = Store(Path(folder), readonly=True)
+    try:
+        check_current(store)
+    except StateError:
+        store.close()
+        raise
+    return Library(store)
 
 
 class Library:
@@ -72,20 +79,18 @@ class Library:
             if identity is None:
                 raise StateError(f"{self._store.folder} is empty; `shapelode run` has not started on it yet")
             counters = txn.counters()
-            clusters = [record for record in txn.values(CLUSTERS) if record.state == "open"]
-            shards = list(txn.values(SHARDS))
             return LibraryStatus(
                 backbone=identity.backbone,
                 fingerprint=identity.fingerprint,
                 clusterer=identity.clusterer,
                 images=counters.stored,
                 rejected=counters.rejected,
-                rejects_by_reason=dict(Counter(record.reason for record in txn.values(REJECTS)).most_common()),
-                shards=len(shards),
-                shards_done=sum(shard.done for shard in shards),
-                clusters=len(clusters),
-                outliers=counters.stored - sum(record.size for record in clusters),
-                shapes=sum(record.version > 0 for record in clusters),
+                rejects_by_reason=dict(Counter(counters.rejects_by_reason).most_common()),
+                shards=txn.count(SHARDS),
+                shards_done=counters.shards_done,
+                clusters=counters.clusters,
+                outliers=counters.stored - counters.clustered,
+                shapes=counters.shapes,
                 reconstructions=counters.reconstructions,
                 store_bytes=self._store.size_bytes(),
             )

@@ -24,6 +24,7 @@ from index.tables import (
     MICROS,
     VECTORS,
 )
+from index.totals import write_cluster
 from ops.faults import reach
 
 _REPLAY_CHUNK = 1024
@@ -137,4 +138,4 @@ def _resize(txn: Transaction, cluster: int, delta: int, at: int) -> None:
     record = txn.get(CLUSTERS, cluster) or ClusterRecord(born=at)
     size = record.size + delta
     changed = msgspec.structs.replace(record, size=size, state="open" if size else "retired")
-    txn.put(CLUSTERS, cluster, changed)
+    write_cluster(txn, cluster, changed)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import msgspec
 
 from index.jobs import PublishReport, ReconJob, ReconOutput
 from index.records import Outcome, ShapeRecord
 from index.store import Transaction
-from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, COUNTERS, SHAPES
+from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, SHAPES
+from index.totals import add_counts, write_cluster
 
 
 def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
@@ -25,15 +25,13 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
     outcome, reason = _judge(output)
     version = _record(txn, output, outcome, reason)
     published = outcome == "published"
-    txn.put(
-        CLUSTERS,
-        job.cluster,
-        msgspec.structs.replace(
-            cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, verdict=output.verdict,
-            reason=reason, version=version if published else cluster.version,
-        ),
+    changed = msgspec.structs.replace(
+        cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, verdict=output.verdict,
+        reason=reason, version=version if published else cluster.version,
+        loss=output.loss if published else cluster.loss,
     )  # fmt: skip
-    _count(txn, published)
+    write_cluster(txn, job.cluster, changed)
+    add_counts(txn, reconstructions=1, published=published)
     return PublishReport(job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason)
 
 
@@ -49,8 +47,8 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str) -> PublishRepor
         failures=cluster.failures + 1,
         reason=reason,
     )
-    txn.put(CLUSTERS, job.cluster, changed)
-    _count(txn, published=False)
+    write_cluster(txn, job.cluster, changed)
+    add_counts(txn, reconstructions=1)
     return PublishReport(job.cluster, "failed", 0, 1.0, False, 0.0, reason)
 
 
@@ -81,38 +79,3 @@ def _record(txn: Transaction, output: ReconOutput, outcome: Outcome, reason: str
     for name, data in output.artifacts.items():
         txn.put(ARTIFACTS, (*place, name), data)
     return version
-
-
-def _count(txn: Transaction, published: bool) -> None:
-    counters = txn.counters()
-    changed = msgspec.structs.replace(
-        counters, reconstructions=counters.reconstructions + 1, published=counters.published + published
-    )
-    txn.put_only(COUNTERS, changed)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over all open clusters; ``loss`` is the mean held-out loss of shapes weighted by images."""
-
-    clusters: int
-    images: int
-    shapes: int
-    loss: float
-
-
-def library_totals(txn: Transaction) -> Totals:
-    """Adds up the clusters and their published shapes."""
-    clusters = images = shapes = weight = 0
-    loss = 0.0
-    for (cluster,), record in txn.scan(CLUSTERS):
-        if record.state != "open":
-            continue
-        clusters += 1
-        images += record.size
-        shape = txn.get(SHAPES, (cluster, record.version)) if record.version else None
-        if shape is not None:
-            shapes += 1
-            weight += record.size
-            loss += shape.loss * record.size
-    return Totals(clusters, images, shapes, loss / weight if weight else 0.0)

@@ -110,6 +110,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         verdict: what the last reconstruction said.
         reason: why, in words.
         version: published version of its shape, 0 for none.
+        loss: held-out loss of that version.
     """
 
     size: int = 0
@@ -121,6 +122,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: str = ""
     reason: str = ""
     version: int = 0
+    loss: float = 0.0
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -189,7 +191,24 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Totals of the whole library, kept in the same transaction as what they count."""
+    """Totals of the whole library, kept in the same transaction as what they count.
+
+    Attributes:
+        next_sample: id of the next image.
+        next_reject: number of the next refusal.
+        next_lineage: number of the next event.
+        stored: images.
+        rejected: refusals.
+        published: versions published.
+        reconstructions: reconstructions tried.
+        rejects_by_reason: refusals of each reason.
+        shards_done: shards read to their end.
+        clusters: open clusters.
+        clustered: images in them.
+        shapes: open clusters with a published shape.
+        shaped: images in these.
+        loss_millionths: sum over these of images times the loss in whole millionths.
+    """
 
     next_sample: int = 0
     next_reject: int = 0
@@ -198,6 +217,13 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
     rejected: int = 0
     published: int = 0
     reconstructions: int = 0
+    rejects_by_reason: dict[str, int] = {}
+    shards_done: int = 0
+    clusters: int = 0
+    clustered: int = 0
+    shapes: int = 0
+    shaped: int = 0
+    loss_millionths: int = 0
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, en
 from ops.errors import FingerprintError, StateError
 
 T = TypeVar("T")
-SCHEMA = 1
+SCHEMA = 2
 _ONLY = "only"  # key of tables that hold a single record
 _FOLDER = "lmdb"
 _START_BYTES = 64 * 2**20
@@ -192,15 +192,13 @@ def claim_identity(store: Store, wanted: Identity) -> Identity:
 
     Raises:
         FingerprintError: the directory holds vectors of another backbone.
-        StateError: it has another schema or was clustered by another clusterer.
+        StateError: it was clustered by another clusterer.
     """
     with store.read() as txn:
         found = txn.only(IDENTITY)
     if found is None:
         store.transact(lambda txn: txn.put_only(IDENTITY, wanted))
         return wanted
-    if found.schema != wanted.schema:
-        raise StateError(f"{store.folder} has schema {found.schema}, this version reads schema {wanted.schema}")
     if found.fingerprint != wanted.fingerprint:
         raise FingerprintError(
             f"{store.folder} was made with backbone {found.backbone} ({found.fingerprint}), not "

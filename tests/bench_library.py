@@ -24,6 +24,7 @@ from index.tables import (
     SAMPLES,
     VECTORS,
 )
+from index.totals import recount
 from index.views import CROP_SIZE
 from ops.bench.truth import TrueImage, Truth
 
@@ -55,6 +56,7 @@ def write_library(folder: Path, truth: Truth, strays: int = 0) -> None:
             txn.put(CLUSTER_MICROS, (number, number), b"")
             cameras = [_camera(i, images[i]) for i in members]
             publish(txn, _output(number, truth.mesh(shape), cameras))
+        recount(txn)
     store.close()
 
 

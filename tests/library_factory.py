@@ -45,6 +45,7 @@ from index.tables import (
     VECTORS,
     digest,
 )
+from index.totals import recount
 from index.views import CROP_SIZE
 
 FINGERPRINT = "f00dfeed"
@@ -86,6 +87,7 @@ def make_library(folder: Path, plan: Plan | None = None) -> Path:
             COUNTERS,
             Counters(stored, len(plan.rejects), len(plan.sizes), stored, len(plan.rejects), 0, reconstructions),
         )
+        recount(txn)
     store.close()
     return folder
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
-from index.publish import library_totals, publish, record_failure
+from index.publish import publish, record_failure
 from index.records import ClusterRecord
 from index.schedule import Policy, due_jobs, recon_input
 from index.store import Store, Transaction
 from index.tables import ARTIFACTS, CLUSTER_MICROS, CLUSTERS, CROPS, MASKS, MICRO_SAMPLES, SHAPES
+from index.totals import library_loss, write_cluster
 from ops.errors import NotFoundError
 
 POLICY = Policy(min_views=10, growth=1.5, max_failures=3, max_images=4)
@@ -72,14 +73,14 @@ def test_input_is_spread_over_the_members(txn: Transaction) -> None:
 
 
 def test_a_first_shape_is_published(txn: Transaction) -> None:
-    txn.put(CLUSTERS, 1, ClusterRecord(size=12))
+    write_cluster(txn, 1, ClusterRecord(size=12))
     report = publish(txn, output(ReconJob(1, 12, 0, 1.0)))
     assert (report.outcome, report.version) == ("published", 1)
     record = txn.get(CLUSTERS, 1)
     assert record is not None and (record.version, record.attempted_size) == (1, 12)
     assert txn.get(ARTIFACTS, (1, 1, MESH)) == b"mesh"
-    totals = library_totals(txn)
-    assert (totals.clusters, totals.shapes, totals.images, totals.loss) == (1, 1, 12, 0.3)
+    totals = txn.counters()
+    assert (totals.clusters, totals.shapes, totals.clustered, library_loss(totals)) == (1, 1, 12, 0.3)
 
 
 def test_a_version_is_published_only_if_better_and_kept_anyway(txn: Transaction) -> None:

@@ -101,5 +101,3 @@ def test_identity_is_claimed_once_and_then_checked(store: Store) -> None:
         claim_identity(store, identity(fingerprint="other"))
     with pytest.raises(StateError, match="clustered by"):
         claim_identity(store, identity(clusterer="other"))
-    with pytest.raises(StateError, match="schema"):
-        claim_identity(store, identity(schema=SCHEMA + 1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from ops.fsck.findings import UPGRADE, Finding, error
-from ops.fsck.raw import RawState, Record, number
+from ops.fsck.raw import RawState, Record, number, numbers
 
 IDENTITY, TOTALS, LINEAGE = "identity", "totals", "lineage"
-SCHEMAS = frozenset({1})
+SCHEMAS = frozenset({1, 2})
 _BIRTHS = frozenset({"created", "split"})
 
 
@@ -39,12 +39,32 @@ def check_totals(state: RawState) -> Iterator[Finding]:
         "published": outcomes.count("published"),
         "reconstructions": sum(record.get("attempts", 0) for _, record in state.records("clusters")),
     }
+    if (state.record("identity") or {}).get("schema", 0) >= 2:
+        counted |= _sums(state)
     for name, found in counted.items():
         if kept.get(name, 0) != found:
             yield error(TOTALS, f"the total {name} is {kept.get(name, 0)}, counted are {found}")
+    reasons = Counter(record["reason"] for _, record in state.records("rejects"))
+    if "rejects_by_reason" in kept and kept["rejects_by_reason"] != dict(reasons):
+        yield error(TOTALS, f"refused are {kept['rejects_by_reason']}, counted are {dict(reasons)}")
     for table in ("rejects", "lineage"):
         if [number(key) for key in state.keys(table)] != list(range(state.count(table))):
             yield error(TOTALS, f"{table} are not numbered without gaps")
+
+
+def _sums(state: RawState) -> dict[str, int]:
+    """What schema 2 keeps besides: shards read to their end, and sums over open clusters and their shapes."""
+    losses = {numbers(key, 2): record["loss"] for key, record in state.records("shapes")}
+    clusters = [(number(key), r) for key, r in state.records("clusters") if r.get("state", "open") == "open"]
+    shaped = [(r.get("size", 0), losses[cluster, r["version"]]) for cluster, r in clusters if r.get("version", 0)]
+    return {
+        "shards_done": sum(record.get("done", False) for _, record in state.records("shards")),
+        "clusters": len(clusters),
+        "clustered": sum(record.get("size", 0) for _, record in clusters),
+        "shapes": len(shaped),
+        "shaped": sum(size for size, _ in shaped),
+        "loss_millionths": sum(size * round(loss * 1e6) for size, loss in shaped),
+    }
 
 
 def check_lineage(state: RawState) -> Iterator[Finding]:

@@ -1,0 +1,87 @@
+"""Bringing a store that an older version wrote up to date, all of it in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from index.store import SCHEMA, Store, Transaction
+from index.tables import IDENTITY, Table
+from index.totals import recount
+from ops.errors import StateError
+from ops.logs import get_logger
+
+_log = get_logger("store")
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """As much of an identity as every version, past or to come, has."""
+
+    schema: int
+
+
+_MARK = Table(IDENTITY.name, _Mark)
+
+STEPS: Mapping[int, Callable[[Transaction], None]] = {
+    1: recount,  # 2 keeps totals of clusters, shapes, shards and reasons in the counters
+}
+"""Schema -> what makes a store of that schema one of the next."""
+
+
+def schema_of(store: Store) -> int | None:
+    """The schema a store was written with; None if it is new."""
+    with store.read() as txn:
+        found = txn.only(_MARK)
+    return found.schema if found else None
+
+
+def migrate(store: Store) -> int | None:
+    """Brings a store up to date; one that fails half-way stays as it was.
+
+    Returns:
+        The schema it had, None if there was nothing to do.
+
+    Raises:
+        StateError: a newer version wrote it, or one older than any this version knows.
+    """
+    found = schema_of(store)
+    if found in (None, SCHEMA):
+        return None
+    _check_known(store, found)
+    _log.info("bringing the store from schema %d to %d", found, SCHEMA)
+    store.transact(lambda txn: _run(txn, found))
+    return found
+
+
+def _run(txn: Transaction, found: int) -> None:
+    for schema in range(found, SCHEMA):
+        STEPS[schema](txn)
+    identity = txn.only(IDENTITY)
+    assert identity is not None
+    txn.put_only(IDENTITY, msgspec.structs.replace(identity, schema=SCHEMA))
+
+
+def check_current(store: Store) -> None:
+    """Refuses what this version can't read as it is.
+
+    Raises:
+        StateError: the store has another schema.
+    """
+    found = schema_of(store)
+    if found in (None, SCHEMA):
+        return
+    _check_known(store, found)
+    raise StateError(
+        f"{store.folder} was written by an older version (schema {found}); bring it up to date with "
+        f"`shapelode migrate --state {store.folder}` or by running on it"
+    )
+
+
+def _check_known(store: Store, found: int) -> None:
+    if found > SCHEMA:
+        raise StateError(
+            f"{store.folder} was written by a newer version (schema {found}, this one knows {SCHEMA}); update Shapelode"
+        )
+    if found not in STEPS:
+        raise StateError(f"{store.folder} has schema {found}, too old for this version; run an older one on it first")

@@ -1,0 +1,76 @@
+"""Totals of the library, kept with every change of what they count, so that nobody has to scan for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from index.records import ClusterRecord, Counters
+from index.store import Transaction
+from index.tables import CLUSTERS, COUNTERS, REJECTS, SHAPES, SHARDS
+
+_MILLIONTHS = 1_000_000  # losses are added up as whole numbers: sums of floats depend on their order
+
+
+def add_counts(txn: Transaction, **deltas: int) -> None:
+    """Adds to fields of the counters."""
+    counters = txn.counters()
+    changed = {name: getattr(counters, name) + delta for name, delta in deltas.items()}
+    txn.put_only(COUNTERS, msgspec.structs.replace(counters, **changed))
+
+
+def count_rejects(txn: Transaction, reasons: Iterable[str]) -> None:
+    """Counts what has just been refused, by reason."""
+    counters = txn.counters()
+    added = Counter(reasons)
+    by_reason = Counter(counters.rejects_by_reason) + added
+    rejected = counters.rejected + added.total()
+    txn.put_only(COUNTERS, msgspec.structs.replace(counters, rejected=rejected, rejects_by_reason=dict(by_reason)))
+
+
+def write_cluster(txn: Transaction, cluster: int, record: ClusterRecord) -> None:
+    """Sets the record of a cluster and moves the totals by what changed."""
+    before, after = _share(txn.get(CLUSTERS, cluster)), _share(record)
+    txn.put(CLUSTERS, cluster, record)
+    if before != after:
+        add_counts(txn, **{name: after[name] - before[name] for name in after})
+
+
+def _share(record: ClusterRecord | None) -> dict[str, int]:
+    if record is None or record.state != "open":
+        return {"clusters": 0, "clustered": 0, "shapes": 0, "shaped": 0, "loss_millionths": 0}
+    shaped = record.size if record.version else 0
+    return {
+        "clusters": 1,
+        "clustered": record.size,
+        "shapes": int(record.version > 0),
+        "shaped": shaped,
+        "loss_millionths": shaped * round(record.loss * _MILLIONTHS),
+    }
+
+
+def library_loss(counters: Counters) -> float:
+    """Mean held-out loss of the published shapes, weighted by the images of their clusters; 0 without shapes."""
+    return counters.loss_millionths / _MILLIONTHS / counters.shaped if counters.shaped else 0.0
+
+
+def recount(txn: Transaction) -> None:
+    """Counts everything anew, by scanning; completes cluster records by the loss of their shape."""
+    for (cluster,), record in list(txn.scan(CLUSTERS)):
+        shape = txn.get(SHAPES, (cluster, record.version)) if record.version else None
+        if shape is not None:
+            txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, loss=shape.loss))
+    totals = Counter[str]()
+    for _, record in txn.scan(CLUSTERS):
+        totals.update(_share(record))
+    reasons = Counter(record.reason for record in txn.values(REJECTS))
+    done = sum(record.done for record in txn.values(SHARDS))
+    changed = msgspec.structs.replace(
+        txn.counters(),
+        rejects_by_reason=dict(reasons),
+        shards_done=done,
+        **{name: totals[name] for name in _share(None)},
+    )
+    txn.put_only(COUNTERS, changed)

@@ -1,0 +1,71 @@
+"""Stores as older versions wrote them, made with LMDB and MessagePack alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import msgspec
+
+OLD_MAP = 2**25
+"""Bytes of the map of a store made here."""
+_TABLES = (
+    "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
+    "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
+)  # fmt: skip
+_COUNTERS_1 = ("next_sample", "next_reject", "next_lineage", "stored", "rejected", "published", "reconstructions")
+_CLUSTER_1 = (
+    "size", "born", "state", "attempted_size", "attempts", "failures", "verdict", "reason", "version",
+)  # fmt: skip
+_REJECT_1 = ("shard", "key", "reason", "detail", "time")
+
+
+def contents(folder: Path) -> dict[str, dict[bytes, bytes]]:
+    """Every entry of every table."""
+    env = lmdb.open(str(folder / "lmdb"), map_size=0, max_dbs=64, readonly=True, lock=False)
+    with env.begin() as txn:
+        names = [bytes(name).decode() for name in txn.cursor().iternext(values=False)]
+    found = {}
+    for name in names:
+        table = env.open_db(name.encode(), create=False)
+        with env.begin(db=table) as txn:
+            found[name] = {bytes(key): bytes(value) for key, value in txn.cursor()}
+    env.close()
+    return found
+
+
+def write_schema_1(source: Path, target: Path) -> None:
+    """What schema 1 held of a store of today: no totals beyond `_COUNTERS_1`, no loss with a cluster, no place of a reject."""
+    (target / "lmdb").mkdir(parents=True)
+    entries = contents(source)
+    env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(_TABLES))
+    for name in _TABLES:
+        table = env.open_db(name.encode())
+        with env.begin(write=True, db=table) as txn:
+            for key, value in entries[name].items():
+                txn.put(key, _downgraded(name, value))
+    env.close()
+
+
+def _downgraded(table: str, raw: bytes) -> bytes:
+    kept = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}.get(table)
+    if table == "identity":
+        return _encoded({**msgspec.msgpack.decode(raw), "schema": 1})
+    if kept is None:
+        return raw
+    return _encoded({key: value for key, value in msgspec.msgpack.decode(raw).items() if key in kept})
+
+
+def set_schema(folder: Path, schema: int) -> None:
+    """Changes what a store says of its schema, nothing else."""
+    env = lmdb.open(str(folder / "lmdb"), map_size=0, max_dbs=64)
+    table = env.open_db(b"identity", create=False)
+    with env.begin(write=True, db=table) as txn:
+        identity = msgspec.msgpack.decode(txn.get(b"only"))
+        txn.put(b"only", _encoded({**identity, "schema": schema, "unknown": ["to", "this", "version"]}))
+    env.close()
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    return msgspec.msgpack.encode(value)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from index import migrations
+from index.library import open_library
+from index.migrations import migrate, schema_of
+from index.store import SCHEMA, Store, Transaction
+from index.tables import CLUSTERS, CROPS
+from ops.errors import StateError
+from tests.batches import batch as make_batch
+from tests.batches import open_ingest, sample, stream
+from tests.library_factory import make_library
+from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1
+from tests.test_index_ingest import feed, partition
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    write_schema_1(make_library(tmp_path / "new"), tmp_path / "old")
+    return tmp_path / "old"
+
+
+def migrated(folder: Path) -> int | None:
+    store = Store(folder, readonly=False, map_size_gib=0.25)
+    try:
+        return migrate(store)
+    finally:
+        store.close()
+
+
+def test_an_older_store_becomes_what_this_version_would_have_written(old: Path, tmp_path: Path) -> None:
+    assert contents(old) != contents(tmp_path / "new")
+    assert migrated(old) == 1
+    assert contents(old) == contents(tmp_path / "new")
+    assert migrated(old) is None
+
+
+def test_a_stream_goes_on_over_an_older_store(tmp_path: Path) -> None:
+    batches = stream("a", 160, 16)
+    feed(tmp_path / "whole", batches)
+    feed(tmp_path / "half", batches[:5])
+    write_schema_1(tmp_path / "half", tmp_path / "old")
+    feed(tmp_path / "old", batches[5:])
+    assert partition(tmp_path / "old") == partition(tmp_path / "whole")
+    library, whole = open_library(tmp_path / "old"), open_library(tmp_path / "whole")
+    assert library.status().clusters == whole.status().clusters > 1
+    library.close()
+    whole.close()
+
+
+def test_readers_of_an_older_store_are_told_what_to_do_and_change_nothing(old: Path) -> None:
+    before = contents(old)
+    with pytest.raises(StateError, match=r"written by an older version \(schema 1\).*shapelode migrate --state"):
+        open_library(old)
+    assert contents(old) == before
+
+
+def test_a_migration_that_fails_leaves_every_byte(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    def breaks(txn: Transaction) -> None:
+        migrations.recount(txn)
+        for (cluster,), _ in list(txn.scan(CLUSTERS)):
+            steps.append(cluster)
+            txn.delete(CLUSTERS, cluster)
+        raise RuntimeError("broke half-way")
+
+    before, bytes_before = contents(old), (old / "lmdb" / "data.mdb").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="half-way"):
+        patch.setattr(migrations, "STEPS", {1: breaks})
+        migrated(old)
+    assert len(steps) == 3
+    assert contents(old) == before and (old / "lmdb" / "data.mdb").read_bytes() == bytes_before
+    assert migrated(old) == 1
+
+
+def test_a_migration_for_which_the_map_has_to_grow(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    def heavy(txn: Transaction) -> None:
+        runs.append(1)
+        migrations.recount(txn)
+        txn.put(CROPS, 2**40, bytes(OLD_MAP))
+        txn.delete(CROPS, 2**40)
+
+    monkeypatch.setattr(migrations, "STEPS", {1: heavy})
+    assert migrated(old) == 1 and len(runs) == 2
+    assert contents(old) == contents(tmp_path / "new")
+
+
+def test_several_steps_are_one_transaction(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def second(_: Transaction) -> None:
+        ran.append(2)
+        if len(ran) < 2:
+            raise RuntimeError
+
+    before = contents(old)
+    monkeypatch.setattr(migrations, "SCHEMA", SCHEMA + 1)
+    monkeypatch.setattr(migrations, "STEPS", {1: migrations.recount, 2: second})
+    with pytest.raises(RuntimeError):
+        migrated(old)
+    assert contents(old) == before
+    assert migrated(old) == 1 and ran == [2, 2]
+    store = Store(old, readonly=True)
+    assert schema_of(store) == SCHEMA + 1
+    store.close()
+
+
+@pytest.mark.parametrize(("schema", "message"), [(99, "newer version .*update Shapelode"), (0, "too old")])
+def test_unknown_schemas_are_refused_in_one_line(tmp_path: Path, schema: int, message: str) -> None:
+    folder = make_library(tmp_path)
+    set_schema(folder, schema)
+    before = contents(folder)
+    for open_it in (open_library, open_ingest):
+        with pytest.raises(StateError, match=message) as caught:
+            open_it(folder)
+        assert "\n" not in str(caught.value)
+    assert contents(folder) == before
+
+
+def test_a_new_store_needs_none(tmp_path: Path) -> None:
+    assert migrated(tmp_path) is None
+    ingest = open_ingest(tmp_path)
+    assert ingest.commit(make_batch("a", [sample(0)])).stored == 1
+    ingest.close()
