@@ -36,7 +36,7 @@ def contents(folder: Path) -> dict[str, dict[bytes, bytes]]:
 
 
 def write_schema_1(source: Path, target: Path) -> None:
-    """What schema 1 held of a store of today: no totals beyond `_COUNTERS_1`, no loss with a cluster, no place of a reject."""
+    """What schema 1 held of a store of today: fewer totals, no loss with a cluster, no place with a reject."""
     (target / "lmdb").mkdir(parents=True)
     entries = contents(source)
     env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(_TABLES))

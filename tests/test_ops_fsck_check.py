@@ -21,6 +21,7 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
+from tests.old_store import write_schema_1
 from tests.states import busy_state
 
 
@@ -43,6 +44,15 @@ def test_what_the_writer_leaves_is_clean_and_every_check_had_something_to_look_a
     with RawState(healthy) as state:
         kinds = {event["kind"] for _, event in state.records("lineage")}
     assert {"created", "split", "merged"} <= kinds, kinds
+
+
+def test_a_store_of_an_older_schema_is_checked_as_such(healthy: Path, tmp_path: Path) -> None:
+    write_schema_1(healthy, tmp_path)
+    assert check_state(tmp_path).clean
+    editor = Editor(tmp_path)
+    editor.change("counters", b"only", stored=7)
+    editor.close()
+    assert [finding.check for finding in check_state(tmp_path).errors] == ["totals"]
 
 
 def image(number: int) -> bytes:
@@ -117,6 +127,9 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("identity", "nothing says", lambda e: e.set("identity", b"only", None)),
     ("identity", "schema 99", lambda e: e.change("identity", b"only", schema=99)),
     ("identity", "does not know", lambda e: e.set("strange", b"key", b"value")),
+    ("totals", "total clustered", lambda e: e.change("counters", b"only", clustered=7)),
+    ("totals", "total loss_millionths", lambda e: e.change("counters", b"only", loss_millionths=7)),
+    ("totals", "refused are", lambda e: e.change("counters", b"only", rejects_by_reason={"too_small": 1000})),
     ("totals", "total stored", lambda e: e.change("counters", b"only", stored=7)),
     ("totals", "total next_sample", lambda e: e.change("counters", b"only", next_sample=7)),
     ("totals", "total rejected", lambda e: e.change("counters", b"only", rejected=7)),
