@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.embedder import BackboneInfo, Embedder
 from actors.miner import Miner
@@ -17,10 +19,14 @@ from actors.reconstructor import Reconstructor, ReconstructorOptions
 from index.ingest import IngestConfig
 from index.records import ShardRecord
 from index.schedule import Policy
-from ops.errors import ConfigError, ShapelodeError
+from ops.errors import ConfigError, ShapelodeError, WorkerError
 
 Handle = Any
 """A Ray actor handle."""
+Ref = Any
+"""A Ray object reference."""
+_RETRIES = 4
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,13 @@ class Crew:
             ray.kill(actor)
         self.reconstructors = []
 
+    def replace_reconstructor(self, dead: Handle) -> Handle:
+        """A new reconstructor in the place of one that died, wherever there is room for it."""
+        ray.kill(dead)  # it may only have been out of reach
+        fresh = _reconstructor(self.plan)
+        self.reconstructors = [fresh if actor == dead else actor for actor in self.reconstructors]
+        return fresh
+
     def close(self) -> None:
         """Saves the index and releases the state; Ray goes on until it is shut down."""
         get(self.miner.close.remote())
@@ -105,7 +118,7 @@ def hire(plan: CrewPlan) -> Crew:
     """
     embedders = [_embedder(plan) for _ in range(plan.embedders)]
     info: BackboneInfo = get([actor.info.remote() for actor in embedders])[0]
-    miner = _remote(Miner, cpus=0.0, gpus=0.0).remote(plan.folder, info, plan.ingest, plan.policy)
+    miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
     shards: list[ShardRecord] = get(miner.open.remote())
     readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.max_side) for _ in range(plan.readers)]
     reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
@@ -118,13 +131,27 @@ def _embedder(plan: CrewPlan) -> Handle:
 
 
 def _reconstructor(plan: CrewPlan) -> Handle:
-    remote = _remote(Reconstructor, cpus=plan.reconstructor_cpus, gpus=plan.reconstructor_gpus)
+    # Not restarted by Ray, who would start the same job again at once: a cluster that kills its process has to be
+    # counted as a failure, and waits.
+    remote = _remote(Reconstructor, cpus=plan.reconstructor_cpus, gpus=plan.reconstructor_gpus, restarts=0, retries=0)
     return remote.remote(plan.reconstructor)
 
 
-def _remote(actor: type, *, cpus: float, gpus: float) -> Any:
+def _remote(
+    actor: type, *, cpus: float, gpus: float, restarts: int = -1, retries: int = _RETRIES, here: bool = False
+) -> Any:
     # Every method may run twice and leaves the state of one that ran once, so Ray may retry all of them.
-    return ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=4, max_task_retries=4)(actor)
+    options: dict[str, Any] = {"max_restarts": restarts, "max_task_retries": retries}
+    if here:  # where the state directory is, which other nodes need not see
+        node = ray.get_runtime_context().get_node_id()
+        options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(actor)
+
+
+def wait(refs: Sequence[Ref], timeout_s: float) -> list[Ref]:
+    """Those of the references, at most one, whose result is there or comes within the time."""
+    ready, _ = ray.wait(list(refs), num_returns=1, timeout=timeout_s, fetch_local=False)
+    return list(ready)
 
 
 def get(refs: Any) -> Any:
@@ -132,11 +159,18 @@ def get(refs: Any) -> Any:
 
     Raises:
         ShapelodeError: what an actor raised on purpose.
-        RayError: an actor died or raised something else.
+        WorkerError: an actor died or raised something else.
     """
     try:
         return ray.get(refs)
     except RayTaskError as error:
         if isinstance(error.cause, ShapelodeError):
             raise error.cause from None
-        raise
+        raise WorkerError(_last_line(error), died=False) from error
+    except RayError as error:
+        raise WorkerError(f"a worker died: {_last_line(error)}", died=True) from error
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:_LONGEST_REASON]

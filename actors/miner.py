@@ -9,7 +9,7 @@ from actors.resources import claim_process, resident_bytes
 from index.ingest import CommitReport, Ingest, IngestConfig
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.records import ShardRecord
-from index.schedule import Policy
+from index.schedule import Policy, Schedule
 from index.stream.batch import Batch
 from ops.errors import RejectError
 
@@ -46,8 +46,8 @@ class Miner:
         """Records a shard that could not be read."""
         self._open().reject_shard(shard, error)
 
-    def due(self) -> list[ReconJob]:
-        """Clusters due for reconstruction."""
+    def due(self) -> Schedule:
+        """What there is to reconstruct."""
         return self._open().due(self._policy)
 
     def recon_input(self, job: ReconJob) -> ReconInput:
@@ -60,7 +60,7 @@ class Miner:
 
     def fail(self, job: ReconJob, reason: str) -> PublishReport:
         """Records a reconstruction that broke."""
-        return self._open().fail(job, reason)
+        return self._open().fail(job, reason, self._policy)
 
     def close(self) -> None:
         """Saves the index and releases the store."""

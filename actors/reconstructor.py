@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from actors.resources import claim_process, pick_device, resident_bytes
+from actors.resources import claim_process, pick_device, releasing_memory, resident_bytes
 from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
@@ -61,8 +61,12 @@ class Reconstructor:
         """Reconstructs a cluster, from the version before if there is one.
 
         Raises:
-            ReconstructionError: the reconstruction broke.
+            ReconstructionError: the reconstruction broke, or memory ran out.
         """
+        with releasing_memory():
+            return self._run(given)
+
+    def _run(self, given: ReconInput) -> ReconOutput:
         began = time.perf_counter()
         reach("recon.before")
         views = self._views(given)
@@ -101,7 +105,10 @@ def _output(given: ReconInput, found: Reconstruction, baseline: Cameras | None, 
     shape = found.shape
     if shape is None:
         nothing = len(given.samples)
-        return ReconOutput(given.job, found.verdict, found.reason, 1.0, before, 0.0, 1.0, nothing, warm, seconds)
+        return ReconOutput(
+            given.job, found.verdict, found.reason, 1.0, before, 0.0, 1.0, nothing, warm, seconds,
+            samples=given.samples,
+        )  # fmt: skip
     quality, mesh = shape.quality, shape.mesh
     return ReconOutput(
         job=given.job,
@@ -118,6 +125,7 @@ def _output(given: ReconInput, found: Reconstruction, baseline: Cameras | None, 
         faces=len(mesh.faces),
         cameras=_camera_records(given.samples, shape.cameras),
         artifacts=_artifacts(found, mesh),
+        samples=given.samples,
     )
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import torch
+
+from ops.errors import ReconstructionError
 
 
 def claim_process(threads: int = 0) -> None:
@@ -23,6 +27,26 @@ def pick_device(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def releasing_memory() -> Iterator[None]:
+    """Turns running out of memory, the device's or the machine's, into a failure that leaves the process usable.
+
+    Raises:
+        ReconstructionError: memory ran out.
+    """
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = f"out of memory: {reason}; a smaller recon.max_views needs less"
+    else:
+        return
+    # Out here nothing refers to the frames any more that hold the tensors.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    raise ReconstructionError(message)
 
 
 def resident_bytes() -> int:

@@ -58,7 +58,10 @@ class ReconConfig(_Section):
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
     effort: Literal["quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
     workers: int = Field(1, ge=1, description="Reconstructor actors.")
-    max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is left alone.")
+    max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
+    backoff_s: float = Field(
+        10.0, ge=0, description="Pause after a cluster's first failure; each further one doubles it."
+    )
     seed: int = Field(0, description="Seed of the random starts.")
     device: str = Field("auto", description="torch device; `auto` takes CUDA where there is one.")
     num_cpus: float = Field(1.0, ge=0, description="CPUs Ray sets aside for each reconstructor.")

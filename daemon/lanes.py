@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from daemon.plan import ShardPlan, Stretch
 from index.stream.batch import BatchHeader
 
-Ref = Any
-"""A Ray object reference."""
+if TYPE_CHECKING:
+    from actors.crew import Ref
 
 
 @dataclass

@@ -6,18 +6,16 @@ import math
 import time
 from collections.abc import Callable
 
-import ray
-
-from actors.crew import Crew, get
+from actors.crew import Crew, Ref, get, wait
 from daemon.config import Config
-from daemon.lanes import Lanes, Ref
+from daemon.lanes import Lanes
 from daemon.plan import ShardPlan
 from daemon.recon_stage import ReconStage
 from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
-from ops.errors import RejectError, SourceError
+from ops.errors import RejectError, SourceError, WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("stream")
@@ -102,13 +100,13 @@ class Pipeline:
         if not refs:
             time.sleep(min(_WAIT_S, self._config.stream.poll_s))
             return []
-        ready, _ = ray.wait(refs, num_returns=1, timeout=_WAIT_S, fetch_local=False)
+        ready = wait(refs, _WAIT_S)
         stage = "embed" if head else "read" if self._lanes.reads() else "reconstruct"
         seconds = time.perf_counter() - began
         self._telemetry.waited(stage, seconds)
         if self._lanes.full:
             self._telemetry.held_back("embed", seconds)
-        return list(ready)
+        return ready
 
     def _on_ready(self, ref: Ref) -> None:
         head = self._lanes.head()
@@ -122,7 +120,8 @@ class Pipeline:
     def _on_read(self, ref: Ref) -> None:
         try:
             self._lanes.on_read(ref, get(ref))
-        except SourceError as error:
+        except (SourceError, WorkerError) as error:
+            # A shard that kills whoever reads it must not stop the others either.
             shard = self._lanes.on_failed_read(ref)
             self.failed_shards.append(shard)
             _log.error("%s", error)

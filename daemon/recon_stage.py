@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ray.exceptions import RayError
-
-from actors.crew import Crew, Handle, get
-from daemon.lanes import Ref
+from actors.crew import Crew, Handle, Ref, get
 from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
-from index.jobs import PublishReport, ReconJob
-from ops.errors import ShapelodeError, StorageError
+from index.jobs import PublishReport, ReconJob, ReconOutput
+from index.schedule import Schedule
+from ops.errors import ShapelodeError, WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("recon")
@@ -38,17 +37,23 @@ class ReconStage:
         self._idle = list(crew.reconstructors)
         self._running: dict[Ref, _Running] = {}
         self._queue: list[ReconJob] = []
+        self._retry_at: float | None = None
 
     def refresh(self) -> None:
         """Asks the writer which clusters are due."""
         if not self._crew.reconstructors:
             return
         busy = {running.job.cluster for running in self._running.values()}
-        self._queue = [job for job in get(self._crew.miner.due.remote()) if job.cluster not in busy]
+        found: Schedule = get(self._crew.miner.due.remote())
+        self._queue = [job for job in found.jobs if job.cluster not in busy]
+        self._retry_at = None if found.retry_in_s is None else time.monotonic() + found.retry_in_s
+        self._telemetry.quarantined(found.quarantined)
         self._telemetry.recon_queue(len(self._queue), len(self._running))
 
     def feed(self) -> None:
         """Starts jobs on idle reconstructors."""
+        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+            self.refresh()
         while self._idle and self._queue:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
@@ -63,22 +68,26 @@ class ReconStage:
     def on_done(self, ref: Ref) -> None:
         """A reconstruction has ended, well or not."""
         running = self._running.pop(ref)
-        self._idle.append(running.actor)
         report = self._recorded(running)
+        self._idle.append(running.actor)
         self._telemetry.reconstruction(report)
         self._on_report(report)
         self.refresh()
 
     def _recorded(self, running: _Running) -> PublishReport:
-        report: PublishReport
         try:
-            report = self._storage.call(lambda: self._crew.miner.publish.remote(get(running.ref)))
-        except StorageError:
-            raise  # the cluster stays due: the next run takes it up
-        except (RayError, ShapelodeError) as error:
-            reason = str(error).strip().splitlines()[-1][:300]
-            _log.warning("cluster %d: reconstruction failed: %s", running.job.cluster, reason)
-            report = self._storage.call(lambda: self._crew.miner.fail.remote(running.job, reason))
+            output: ReconOutput = get(running.ref)
+        except ShapelodeError as error:
+            if isinstance(error, WorkerError) and error.died:
+                running.actor = self._crew.replace_reconstructor(running.actor)
+            return self._failed(running.job, str(error))
+        # What fails from here on is the writer's trouble, not the cluster's, which stays due.
+        report: PublishReport = self._storage.call(lambda: self._crew.miner.publish.remote(output))
+        return report
+
+    def _failed(self, job: ReconJob, reason: str) -> PublishReport:
+        _log.warning("cluster %d: reconstruction failed: %s", job.cluster, reason)
+        report: PublishReport = self._storage.call(lambda: self._crew.miner.fail.remote(job, reason))
         return report
 
     def stop(self) -> None:
@@ -87,8 +96,9 @@ class ReconStage:
         self._running.clear()
         self._queue.clear()
         self._idle.clear()
+        self._retry_at = None
 
     @property
     def idle(self) -> bool:
-        """Nothing is running or due."""
-        return not self._running and not self._queue
+        """Nothing is running, due or to be tried again after a failure."""
+        return not self._running and not self._queue and self._retry_at is None

@@ -196,7 +196,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.seed,
         ),
         ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),
-        policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views),
+        policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
     )
 
 

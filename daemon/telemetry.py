@@ -87,6 +87,10 @@ class Telemetry:
         metrics.RECON_QUEUE.set(due)
         metrics.RECON_RUNNING.set(running)
 
+    def quarantined(self, clusters: int) -> None:
+        """Clusters whose reconstruction failed too often."""
+        metrics.RECON_QUARANTINED.set(clusters)
+
     def reconstruction(self, report: PublishReport) -> None:
         """A reconstruction ended."""
         self.progress.run_reconstructions += 1

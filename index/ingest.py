@@ -21,7 +21,7 @@ from index.lock import FileLock
 from index.migrations import migrate
 from index.partition import Learned, Partition, write_lineage
 from index.records import Identity, RejectRecord, SampleRecord, ShardRecord
-from index.schedule import Policy, due_jobs, recon_input
+from index.schedule import Policy, Schedule, recon_input, schedule
 from index.store import SCHEMA, Store, Transaction, claim_identity
 from index.stream.batch import Batch, Sample
 from index.tables import (
@@ -186,10 +186,10 @@ class Ingest:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
         self._transact("reject", lambda txn: _put_refused(txn, shard, error))
 
-    def due(self, policy: Policy) -> list[ReconJob]:
-        """Clusters due for reconstruction, most due first."""
+    def due(self, policy: Policy) -> Schedule:
+        """What there is to reconstruct."""
         with self._store.read() as txn:
-            return due_jobs(txn, policy)
+            return schedule(txn, policy, time.time())
 
     def recon_input(self, job: ReconJob, policy: Policy) -> ReconInput:
         """What a reconstruction is given."""
@@ -202,9 +202,9 @@ class Ingest:
         """Records what a reconstruction found."""
         return self._transact("publish", lambda txn: publishing.publish(txn, output))
 
-    def fail(self, job: ReconJob, reason: str) -> PublishReport:
+    def fail(self, job: ReconJob, reason: str, policy: Policy) -> PublishReport:
         """Records a reconstruction that broke."""
-        return self._transact("fail", lambda txn: publishing.record_failure(txn, job, reason))
+        return self._transact("fail", lambda txn: publishing.record_failure(txn, job, reason, policy, time.time()))
 
     def _transact(self, step: str, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
         def traced(txn: Transaction) -> T:

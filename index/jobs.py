@@ -20,12 +20,16 @@ class ReconJob:
         size: its images when the job was made.
         version: published version it starts from, 0 for none.
         growth: size over the size at the last attempt; infinite for the first.
+        attempt: attempts before this one; a result is recorded once for each.
+        epoch: the cluster's epoch; a result of another epoch is of another cluster.
     """
 
     cluster: int
     size: int
     version: int
     growth: float
+    attempt: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class ReconOutput:
         faces: faces of the mesh.
         cameras: of the images.
         artifacts: files by name.
+        samples: ids of the images it was given.
     """
 
     job: ReconJob
@@ -82,6 +87,7 @@ class ReconOutput:
     faces: int = 0
     cameras: list[CameraRecord] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    samples: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Library:
                 outliers=counters.stored - counters.clustered,
                 shapes=counters.shapes,
                 reconstructions=counters.reconstructions,
+                quarantined=counters.quarantined,
                 store_bytes=self._store.size_bytes(),
             )
 
@@ -102,11 +103,21 @@ class Library:
         return sorted(found, key=lambda shard: shard.url)
 
     def clusters(
-        self, *, order: Order = "size", after: str | None = None, limit: int = 50, min_size: int = 1
+        self,
+        *,
+        order: Order = "size",
+        after: str | None = None,
+        limit: int = 50,
+        min_size: int = 1,
+        quarantined: bool = False,
     ) -> Page[ClusterSummary]:
-        """Clusters, largest first or by id."""
+        """Clusters, largest first or by id; all of them, or only those that are quarantined."""
         with self._store.read() as txn:
-            found = [_cluster(key[0], record) for key, record in txn.scan(CLUSTERS) if record.size >= min_size]
+            found = [
+                _cluster(key[0], record)
+                for key, record in txn.scan(CLUSTERS)
+                if record.size >= min_size and (record.quarantined or not quarantined)
+            ]
         return _ordered_page(found, order, after, limit)
 
     def cluster(self, cluster: int) -> ClusterSummary:
@@ -280,7 +291,9 @@ def _need(txn: Transaction, table: Table[T], key: int | tuple[int | str, ...], w
 
 
 def _cluster(cluster: int, r: ClusterRecord) -> ClusterSummary:
-    return ClusterSummary(cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version)
+    return ClusterSummary(
+        cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures, r.quarantined
+    )
 
 
 def _image(txn: Transaction, sample: int, cluster: int) -> ImageSummary:

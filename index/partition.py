@@ -98,12 +98,16 @@ class Partition:
 
 
 def write_lineage(txn: Transaction, events: Iterable[LineageEvent], at: int) -> Counter[str]:
-    """Records what happened to clusters; returns how often each kind did."""
+    """Records what happened to clusters, and in each of them that it did; returns how often each kind did."""
     kinds: Counter[str] = Counter()
     first = txn.counters().next_lineage
     for number, event in enumerate(events, start=first):
         txn.put(LINEAGE, number, LineageRecord(event.kind, event.cluster, event.others, at, time.time()))
         kinds[event.kind] += 1
+        for cluster in (event.cluster, *event.others):
+            # One that appeared and went within a batch never had a record.
+            if (record := txn.get(CLUSTERS, cluster)) is not None:
+                txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, epoch=number + 1))
     return kinds
 
 

@@ -7,46 +7,87 @@ import time
 import msgspec
 
 from index.jobs import PublishReport, ReconJob, ReconOutput
-from index.records import Outcome, ShapeRecord
+from index.records import ClusterRecord, Outcome, ShapeRecord
+from index.schedule import Policy
 from index.store import Transaction
-from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, SHAPES
+from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, MICROS, SAMPLES, SHAPES
 from index.totals import add_counts, write_cluster
 
 
 def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
     """Records a reconstruction and publishes it if it holds a shape better than the version before.
 
-    A result whose cluster has vanished, or has another version than the job started from, is dropped.
+    A result that was recorded already, its acknowledgement lost, is acknowledged again and changes nothing. One whose
+    cluster has since been tried again, merged, split, dissolved or mostly lost its images is dropped.
     """
     job = output.job
     cluster = txn.get(CLUSTERS, job.cluster)
-    if cluster is None or cluster.state != "open" or cluster.version != job.version:
-        return PublishReport(job.cluster, "stale", 0, output.loss, output.warm, output.seconds, "cluster has changed")
+    if (known := _recorded(txn, job)) is not None:
+        return _report(output, known.outcome, known.version, known.reason)
+    if cluster is None or (why := _stale(txn, cluster, output)):
+        return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
     outcome, reason = _judge(output)
     version = _record(txn, output, outcome, reason)
     published = outcome == "published"
     changed = msgspec.structs.replace(
-        cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, verdict=output.verdict,
-        reason=reason, version=version if published else cluster.version,
+        cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
+        verdict=output.verdict, reason=reason, version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
-    return PublishReport(job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason)
+    return _report(output, outcome, version, reason)
 
 
-def record_failure(txn: Transaction, job: ReconJob, reason: str) -> PublishReport:
-    """Counts a reconstruction that broke; the cluster is retried a few times, then only once it has grown."""
+def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:
+    last = txn.last_key(SHAPES, prefix=job.cluster)
+    record = txn.get(SHAPES, last) if last else None
+    return record if record is not None and record.attempt == job.attempt + 1 else None
+
+
+def _stale(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> str:
+    """Why a result no longer belongs to its cluster; empty if it does."""
+    job = output.job
+    if cluster.state != "open":
+        return "the cluster was merged into others or dissolved meanwhile"
+    if cluster.epoch != job.epoch:
+        return "the cluster was merged or split meanwhile"
+    if cluster.attempts != job.attempt or cluster.version != job.version:
+        return "the cluster was tried again meanwhile"
+    # A repair may move images between clusters that both live on, which is no event. Ids follow the largest overlap,
+    # and so do results.
+    still = sum(_is_member(txn, sample, job.cluster) for sample in output.samples)
+    return "most of its images are in other clusters by now" if 2 * still < len(output.samples) else ""
+
+
+def _is_member(txn: Transaction, sample: int, cluster: int) -> bool:
+    record = txn.get(SAMPLES, sample)
+    micro = txn.get(MICROS, record.micro) if record is not None else None
+    return micro is not None and micro.cluster == cluster
+
+
+def _report(output: ReconOutput, outcome: str, version: int, reason: str) -> PublishReport:
+    return PublishReport(output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason)
+
+
+def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy, now: float) -> PublishReport:
+    """Counts a reconstruction that broke: the cluster is tried again after a pause, and quarantined in the end.
+
+    Args:
+        txn: the transaction.
+        job: what broke.
+        reason: why, in words.
+        policy: how long the pauses are and how often it may fail.
+        now: Unix time.
+    """
     cluster = txn.get(CLUSTERS, job.cluster)
-    if cluster is None or cluster.state != "open":
-        return PublishReport(job.cluster, "stale", 0, 1.0, False, 0.0, "cluster has changed")
+    if cluster is None or cluster.state != "open" or cluster.attempts != job.attempt:
+        return PublishReport(job.cluster, "stale", 0, 1.0, False, 0.0, "the cluster has changed meanwhile")
+    failures = cluster.failures + 1
     changed = msgspec.structs.replace(
-        cluster,
-        attempted_size=job.size,
-        attempts=cluster.attempts + 1,
-        failures=cluster.failures + 1,
-        reason=reason,
-    )
+        cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=failures,
+        retry_at=now + policy.pause_s(failures), quarantined=failures >= policy.max_failures, reason=reason,
+    )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1)
     return PublishReport(job.cluster, "failed", 0, 1.0, False, 0.0, reason)
@@ -72,7 +113,7 @@ def _record(txn: Transaction, output: ReconOutput, outcome: Outcome, reason: str
         views=output.views, loss=output.loss, baseline_loss=output.baseline_loss,
         silhouette_iou=output.silhouette_iou, feature_distance=output.feature_distance, warm=output.warm,
         seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().stored,
-        time=time.time(),
+        time=time.time(), attempt=output.job.attempt + 1,
     )  # fmt: skip
     txn.put(SHAPES, place, record)
     txn.put(CAMERAS, place, output.cameras)

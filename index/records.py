@@ -111,6 +111,9 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: why, in words.
         version: published version of its shape, 0 for none.
         loss: held-out loss of that version.
+        epoch: number of the last lineage event that it took part in, counted from 1; fences results in flight.
+        retry_at: Unix time before which it is not tried again after a failure.
+        quarantined: it failed too often in a row and is left alone until it has grown.
     """
 
     size: int = 0
@@ -123,6 +126,9 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     version: int = 0
     loss: float = 0.0
+    epoch: int = 0
+    retry_at: float = 0.0
+    quarantined: bool = False
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -170,6 +176,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         faces: faces of the mesh.
         at: samples committed when it was recorded.
         time: Unix time of the record.
+        attempt: the cluster's attempt it came of, counted from 1; tells a result that arrives again.
     """
 
     cluster: int
@@ -188,6 +195,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     faces: int = 0
     at: int = 0
     time: float = 0.0
+    attempt: int = 0
 
 
 class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -208,6 +216,7 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
         shapes: open clusters with a published shape.
         shaped: images in these.
         loss_millionths: sum over these of images times the loss in whole millionths.
+        quarantined: open clusters whose reconstruction failed too often.
     """
 
     next_sample: int = 0
@@ -224,6 +233,7 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
     shapes: int = 0
     shaped: int = 0
     loss_millionths: int = 0
+    quarantined: int = 0
 
 
 class Identity(msgspec.Struct, frozen=True):

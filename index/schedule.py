@@ -1,8 +1,8 @@
-"""Which clusters are due for reconstruction, and what of them it is given."""
+"""Which clusters are due for reconstruction, when the others are tried again, and what one is given."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -14,6 +14,8 @@ from index.store import Transaction
 from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS
 from ops.errors import NotFoundError
 
+_LONGEST_BACKOFF_S = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -22,46 +24,96 @@ class Policy:
     Attributes:
         min_views: images before the first attempt.
         growth: factor by which it must have grown since the last one.
-        max_failures: failures in a row before it is left alone until it grows.
+        max_failures: failures in a row before it is quarantined: left alone until it grows.
         max_images: most images handed to one reconstruction.
+        backoff_s: pause after the first failure; each further one doubles it.
     """
 
     min_views: int
     growth: float
     max_failures: int
     max_images: int
+    backoff_s: float = 10.0
+
+    def pause_s(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        return min(self.backoff_s * 2.0 ** max(failures - 1, 0), _LONGEST_BACKOFF_S)
 
 
-def due_jobs(txn: Transaction, policy: Policy) -> list[ReconJob]:
-    """Clusters due for reconstruction, those that grew most since their last attempt first."""
-    jobs = [_job(key[0], record) for key, record in txn.scan(CLUSTERS) if _is_due(record, policy)]
-    return sorted(jobs, key=lambda job: (-job.growth, -job.size, job.cluster))
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What there is to reconstruct.
+
+    Attributes:
+        jobs: clusters that are due, those that grew most since their last attempt first.
+        retry_in_s: seconds until the next of those that failed is tried again; None if none waits.
+        quarantined: clusters that failed too often.
+    """
+
+    jobs: list[ReconJob] = field(default_factory=list)
+    retry_in_s: float | None = None
+    quarantined: int = 0
 
 
-def _is_due(record: ClusterRecord, policy: Policy) -> bool:
-    if record.state != "open" or record.size < policy.min_views:
+def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
+    """Looks through all clusters.
+
+    Args:
+        txn: what to look through.
+        policy: when a cluster is due.
+        now: Unix time.
+    """
+    jobs: list[ReconJob] = []
+    waits: list[float] = []
+    quarantined = 0
+    for (cluster,), record in txn.scan(CLUSTERS):
+        if record.state != "open":
+            continue
+        quarantined += record.quarantined
+        if not _is_wanted(record, policy):
+            continue
+        wait = _wait_s(record, policy, now)
+        if wait > 0:
+            waits.append(wait)
+        else:
+            jobs.append(_job(cluster, record))
+    jobs.sort(key=lambda job: (-job.growth, -job.size, job.cluster))
+    return Schedule(jobs, min(waits, default=None), quarantined)
+
+
+def _is_wanted(record: ClusterRecord, policy: Policy) -> bool:
+    if record.size < policy.min_views:
         return False
-    retry = 0 < record.failures < policy.max_failures
+    retry = record.failures > 0 and not record.quarantined
     return retry or record.size >= policy.growth * record.attempted_size
+
+
+def _wait_s(record: ClusterRecord, policy: Policy, now: float) -> float:
+    wait = record.retry_at - now
+    # Longer than any pause there is: the clock has been set back since, and must not hold the cluster up.
+    return wait if record.failures and 0 < wait <= policy.pause_s(record.failures) else 0.0
 
 
 def _job(cluster: int, record: ClusterRecord) -> ReconJob:
     growth = record.size / record.attempted_size if record.attempted_size else inf
-    return ReconJob(cluster, record.size, record.version, growth)
+    return ReconJob(cluster, record.size, record.version, growth, record.attempts, record.epoch)
 
 
 def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
-    """Gathers the images of a cluster, spread evenly over its history where there are too many.
+    """Gathers the images of a cluster as it is now, spread evenly over its history where there are too many.
+
+    The job is made anew with them: what it is fenced by has to be of the same moment as its images.
 
     Raises:
         NotFoundError: the cluster has lost its images since.
     """
+    record = txn.get(CLUSTERS, job.cluster)
     members = member_ids(txn, job.cluster)
-    if not members:
+    if record is None or not members:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
-    field = txn.get(ARTIFACTS, (job.cluster, job.version, FIELD)) if job.version else None
+    field = txn.get(ARTIFACTS, (job.cluster, record.version, FIELD)) if record.version else None
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
-    return ReconInput(job, samples, crops, masks, field)
+    return ReconInput(_job(job.cluster, record), samples, crops, masks, field)

@@ -18,7 +18,11 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ClusterSummary:
-    """A cluster: its images, and the state of its shape."""
+    """A cluster: its images, and the state of its shape.
+
+    ``failures`` counts reconstructions that broke in a row; a ``quarantined`` cluster broke too often and is left
+    alone until it has grown, ``reason`` says why.
+    """
 
     id: int
     size: int
@@ -28,6 +32,8 @@ class ClusterSummary:
     verdict: str
     reason: str
     version: int
+    failures: int
+    quarantined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class LibraryStatus:
     outliers: int
     shapes: int
     reconstructions: int
+    quarantined: int
     store_bytes: int
 
 

@@ -40,7 +40,7 @@ def write_cluster(txn: Transaction, cluster: int, record: ClusterRecord) -> None
 
 def _share(record: ClusterRecord | None) -> dict[str, int]:
     if record is None or record.state != "open":
-        return {"clusters": 0, "clustered": 0, "shapes": 0, "shaped": 0, "loss_millionths": 0}
+        return {"clusters": 0, "clustered": 0, "shapes": 0, "shaped": 0, "loss_millionths": 0, "quarantined": 0}
     shaped = record.size if record.version else 0
     return {
         "clusters": 1,
@@ -48,6 +48,7 @@ def _share(record: ClusterRecord | None) -> dict[str, int]:
         "shapes": int(record.version > 0),
         "shaped": shaped,
         "loss_millionths": shaped * round(record.loss * _MILLIONTHS),
+        "quarantined": int(record.quarantined),
     }
 
 

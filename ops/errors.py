@@ -11,6 +11,7 @@ ShapelodeError                 base; its message is one line that says what to d
 ├── PortInUseError             a listening address is taken
 ├── NotFoundError              an unknown cluster, shape, version or image
 ├── RejectError                one image is refused; carries the reason it is counted under
+├── WorkerError                a worker process died or broke; carries whether it died
 └── ReconstructionError        a reconstruction broke (a verdict "no shape" is not an error)
 """
 
@@ -88,6 +89,18 @@ class RejectError(ShapelodeError):
     def __reduce__(self) -> tuple[type[RejectError], tuple[str, str]]:
         """Pickles by its two arguments, since it travels between processes."""
         return type(self), (self.reason, self.detail)
+
+
+class WorkerError(ShapelodeError):
+    """A worker process died, or raised what it should not.
+
+    Attributes:
+        died: the process is gone, and what it was working on with it.
+    """
+
+    def __init__(self, message: str, *, died: bool) -> None:
+        super().__init__(message)
+        self.died = died
 
 
 class ReconstructionError(ShapelodeError):

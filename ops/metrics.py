@@ -47,6 +47,7 @@ INDEX_SAVE_FAILURES = _counter("shapelode_index_save_failures_total", "Times the
 SHAPES = _gauge("shapelode_shapes", "Clusters with a published shape.")
 RECON_QUEUE = _gauge("shapelode_recon_queue_jobs", "Clusters due for reconstruction.")
 RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under way.")
+RECON_QUARANTINED = _gauge("shapelode_recon_quarantined_clusters", "Clusters whose reconstruction failed too often.")
 RECON_JOBS = _counter("shapelode_recon_jobs_total", "Reconstructions ended.", "outcome")
 RECON_SECONDS = Histogram(
     "shapelode_recon_seconds", "Time of a reconstruction.", ("start",), buckets=_RECON_BUCKETS, registry=REGISTRY

@@ -29,7 +29,7 @@ def shape_of(given: ReconInput, loss: float = 0.3, baseline: float = 1.0) -> Rec
     files = {FIELD: field, MESH: box_ply(), PREVIEW: png()}
     return ReconOutput(
         given.job, "shape", "consistent views", loss, baseline, 0.8, 0.2, len(cameras), bool(given.field), 1.0, 8, 12,
-        cameras, files,
+        cameras, files, given.samples,
     )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def _turned(place: Sample, seed: int) -> Sample:
 
 def due_job(ingest: Ingest, cluster: int | None = None) -> ReconJob:
     """The job of a cluster, or of the one most due."""
-    return next(job for job in ingest.due(POLICY) if cluster in (None, job.cluster))
+    return next(job for job in ingest.due(POLICY).jobs if cluster in (None, job.cluster))
 
 
 def busy_state(folder: Path) -> Path:
@@ -74,7 +74,7 @@ def busy_state(folder: Path) -> Path:
     second = due_job(ingest)
     ingest.publish(no_shape(ingest.recon_input(second, POLICY)))
     third = due_job(ingest)
-    ingest.fail(third, "it broke")
+    ingest.fail(third, "it broke", POLICY)
     refused = [sample(0, 900), sample(1, reject=RejectError("too_small", "1 x 1 pixels")), sample(2, 901, key="k0")]
     ingest.commit(batch("/crawl/b.tar", refused))
     for one in restless("/crawl/c.tar", 160, 16, seed=160):

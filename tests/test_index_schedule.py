@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
 from index.publish import publish, record_failure
-from index.records import ClusterRecord
-from index.schedule import Policy, due_jobs, recon_input
+from index.records import ClusterRecord, MicroRecord, SampleRecord
+from index.schedule import Policy, recon_input, schedule
 from index.store import Store, Transaction
-from index.tables import ARTIFACTS, CLUSTER_MICROS, CLUSTERS, CROPS, MASKS, MICRO_SAMPLES, SHAPES
+from index.tables import ARTIFACTS, CLUSTER_MICROS, CLUSTERS, CROPS, MASKS, MICRO_SAMPLES, MICROS, SAMPLES, SHAPES
 from index.totals import library_loss, write_cluster
 from ops.errors import NotFoundError
 
@@ -31,8 +33,14 @@ def output(job: ReconJob, loss: float = 0.3, baseline: float = 1.0, found: bool 
     return ReconOutput(job, verdict, "why", loss, baseline, 0.8, 0.2, 12, job.version > 0, 1.5, artifacts=artifacts)  # type: ignore[arg-type]
 
 
-def due(txn: Transaction) -> list[int]:
-    return [job.cluster for job in due_jobs(txn, POLICY)]
+def due(txn: Transaction, now: float = 0.0) -> list[int]:
+    return [job.cluster for job in schedule(txn, POLICY, now).jobs]
+
+
+def record_of(txn: Transaction, cluster: int = 1) -> ClusterRecord:
+    found = txn.get(CLUSTERS, cluster)
+    assert found is not None
+    return found
 
 
 def test_a_cluster_is_due_at_first_size_and_then_by_growth(txn: Transaction) -> None:
@@ -45,19 +53,47 @@ def test_a_cluster_is_due_at_first_size_and_then_by_growth(txn: Transaction) -> 
     assert due(txn) == [1, 3, 4]
 
 
-def test_failures_are_retried_a_few_times_then_wait_for_growth(txn: Transaction) -> None:
+def test_failures_back_off_then_the_cluster_is_quarantined_until_it_grows(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=10))
-    for _ in range(POLICY.max_failures):
-        (job,) = due_jobs(txn, POLICY)
-        assert record_failure(txn, job, "broke").outcome == "failed"
-    assert due(txn) == []
-    record = txn.get(CLUSTERS, 1)
-    assert record is not None and record.failures == 3 and record.reason == "broke"
-    txn.put(CLUSTERS, 1, ClusterRecord(size=15, attempted_size=10, failures=3))
-    assert due(txn) == [1]
+    now = 1_000_000.0
+    for pause in (10.0, 20.0):
+        (job,) = schedule(txn, POLICY, now).jobs
+        assert record_failure(txn, job, "broke", POLICY, now).outcome == "failed"
+        waiting = schedule(txn, POLICY, now + 1.0)
+        assert (waiting.jobs, waiting.retry_in_s, waiting.quarantined) == ([], pause - 1.0, 0)
+        now += pause
+    (job,) = schedule(txn, POLICY, now).jobs
+    record_failure(txn, job, "broke for good", POLICY, now)
+    left = schedule(txn, POLICY, now + 1e6)
+    assert (left.jobs, left.retry_in_s, left.quarantined) == ([], None, 1)
+    record = record_of(txn)
+    assert (record.failures, record.quarantined, record.reason) == (3, True, "broke for good")
+    txn.put(CLUSTERS, 1, msgspec.structs.replace(record, size=15))
+    assert due(txn, now) == [] and due(txn, now + 40.0) == [1]
 
 
-def test_input_is_spread_over_the_members(txn: Transaction) -> None:
+def test_a_success_ends_the_quarantine(txn: Transaction) -> None:
+    failing = ClusterRecord(size=15, attempted_size=10, attempts=3, failures=3, quarantined=True, retry_at=5.0)
+    txn.put(CLUSTERS, 1, failing)
+    (job,) = schedule(txn, POLICY, 10.0).jobs
+    assert publish(txn, output(job)).outcome == "published"
+    assert (record_of(txn).failures, record_of(txn).quarantined, record_of(txn).retry_at) == (0, False, 0.0)
+
+
+def test_a_clock_that_is_set_back_holds_no_retry_up(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=10))
+    (job,) = schedule(txn, POLICY, 7200.0).jobs
+    record_failure(txn, job, "broke", POLICY, 7200.0)
+    assert due(txn, 7200.0) == [] and due(txn, 3600.0) == [1] and due(txn, 7200.0 + 365 * 86400) == [1]
+
+
+def test_pauses_do_not_grow_without_bound() -> None:
+    assert POLICY.pause_s(1) == 10.0 and POLICY.pause_s(4) == 80.0
+    assert POLICY.pause_s(60) == 3600.0
+
+
+def test_input_is_spread_over_the_members_and_its_job_is_of_the_same_moment(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=20, version=2, attempted_size=10, attempts=3, epoch=7))
     for micro in (7, 8):
         txn.put(CLUSTER_MICROS, (1, micro), b"")
     for sample in range(20):
@@ -65,7 +101,8 @@ def test_input_is_spread_over_the_members(txn: Transaction) -> None:
         txn.put(CROPS, sample, b"c%d" % sample)
         txn.put(MASKS, sample, b"m%d" % sample)
     txn.put(ARTIFACTS, (1, 2, FIELD), b"old field")
-    given = recon_input(txn, ReconJob(1, 20, 2, 2.0), POLICY)
+    given = recon_input(txn, ReconJob(1, 15, 1, 1.5, attempt=2, epoch=6), POLICY)
+    assert given.job == ReconJob(1, 20, 2, 2.0, attempt=3, epoch=7)
     assert given.samples == [0, 6, 13, 19]
     assert given.crops[1] == b"c6" and given.masks[3] == b"m19" and given.field == b"old field"
     with pytest.raises(NotFoundError):
@@ -86,13 +123,13 @@ def test_a_first_shape_is_published(txn: Transaction) -> None:
 def test_a_version_is_published_only_if_better_and_kept_anyway(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=12))
     publish(txn, output(ReconJob(1, 12, 0, 1.0)))
-    worse = publish(txn, output(ReconJob(1, 20, 1, 1.5), loss=0.31, baseline=0.30))
+    worse = publish(txn, output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.31, baseline=0.30))
     assert (worse.outcome, worse.version) == ("not_better", 2)
     record = txn.get(CLUSTERS, 1)
     assert record is not None and (record.version, record.attempted_size) == (1, 20)
     kept = txn.get(SHAPES, (1, 2))
     assert kept is not None and kept.outcome == "not_better"
-    better = publish(txn, output(ReconJob(1, 30, 1, 1.5), loss=0.29, baseline=0.30))
+    better = publish(txn, output(ReconJob(1, 30, 1, 1.5, attempt=2), loss=0.29, baseline=0.30))
     assert (better.outcome, better.version) == ("published", 3)
 
 
@@ -108,9 +145,51 @@ def test_no_shape_is_a_verdict_with_its_reason(txn: Transaction) -> None:
     assert due(txn) == []
 
 
-@pytest.mark.parametrize("record", [None, ClusterRecord(size=0, state="retired"), ClusterRecord(size=12, version=5)])
-def test_a_result_for_a_cluster_that_has_changed_is_dropped(txn: Transaction, record: ClusterRecord | None) -> None:
+STALE = {
+    "vanished": None,
+    "merged into others": ClusterRecord(state="retired"),
+    "merged or split": ClusterRecord(size=12, epoch=4),
+    "tried again": ClusterRecord(size=12, attempts=1),
+    "tried again meanwhile": ClusterRecord(size=12, version=5),
+}
+
+
+@pytest.mark.parametrize("why", STALE)
+def test_a_result_for_a_cluster_that_has_changed_is_dropped(txn: Transaction, why: str) -> None:
+    record = STALE[why]
     if record is not None:
         txn.put(CLUSTERS, 1, record)
-    assert publish(txn, output(ReconJob(1, 12, 0, 1.0))).outcome == "stale"
-    assert txn.count(SHAPES) == 0 and txn.count(ARTIFACTS) == 0
+    report = publish(txn, output(ReconJob(1, 12, 0, 1.0)))
+    assert report.outcome == "stale" and why in report.reason
+    assert txn.count(SHAPES) == 0 and txn.count(ARTIFACTS) == 0 and txn.get(CLUSTERS, 1) == record
+
+
+@pytest.mark.parametrize(("moved", "outcome"), [(0, "published"), (6, "published"), (7, "stale"), (12, "stale")])
+def test_a_result_follows_its_images(txn: Transaction, moved: int, outcome: str) -> None:
+    """A repair may move images between clusters without an event."""
+    for image in range(12):
+        owner = 2 if image < moved else 1
+        txn.put(MICROS, image, MicroRecord(image, 1, b"", owner))
+        txn.put(SAMPLES, image, SampleRecord("k", "s", image, "", 1, 1, (0, 0, 1, 1), 0.5, "", image, 1.0, 0.0))
+    txn.put(CLUSTERS, 1, ClusterRecord(size=20))
+    found = replace(output(ReconJob(1, 12, 0, 1.0)), samples=list(range(12)))
+    assert publish(txn, found).outcome == outcome
+
+
+@pytest.mark.parametrize("found", ["published", "no_shape"])
+def test_a_result_whose_acknowledgement_was_lost_is_recorded_once(txn: Transaction, found: str) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=12))
+    result = output(ReconJob(1, 12, 0, 1.0), found=found == "published")
+    first = publish(txn, result)
+    state = (txn.get(CLUSTERS, 1), txn.counters(), txn.count(SHAPES))
+    assert publish(txn, result) == first and first.outcome == found
+    assert (txn.get(CLUSTERS, 1), txn.counters(), txn.count(SHAPES)) == state
+
+
+def test_a_failure_whose_acknowledgement_was_lost_counts_once(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=12))
+    job = ReconJob(1, 12, 0, 1.0)
+    record_failure(txn, job, "broke", POLICY, 0.0)
+    state = (txn.get(CLUSTERS, 1), txn.counters())
+    assert record_failure(txn, job, "broke", POLICY, 0.0).outcome == "stale"
+    assert (txn.get(CLUSTERS, 1), txn.counters()) == state

@@ -127,6 +127,7 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("identity", "nothing says", lambda e: e.set("identity", b"only", None)),
     ("identity", "schema 99", lambda e: e.change("identity", b"only", schema=99)),
     ("identity", "does not know", lambda e: e.set("strange", b"key", b"value")),
+    ("totals", "total quarantined", lambda e: e.change("counters", b"only", quarantined=7)),
     ("totals", "total clustered", lambda e: e.change("counters", b"only", clustered=7)),
     ("totals", "total loss_millionths", lambda e: e.change("counters", b"only", loss_millionths=7)),
     ("totals", "refused are", lambda e: e.change("counters", b"only", rejects_by_reason={"too_small": 1000})),

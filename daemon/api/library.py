@@ -47,11 +47,12 @@ def clusters(
     library: LibraryDep,
     order: OrderParam = "size",
     min_size: Annotated[int, Query(ge=0, description="Least images.")] = 1,
+    quarantined: Annotated[bool, Query(description="Only clusters whose reconstruction keeps failing.")] = False,
     after: After = None,
     limit: Limit = 50,
 ) -> Page[ClusterSummary]:
     """Clusters of images that look alike."""
-    return library.clusters(order=order, after=after, limit=limit, min_size=min_size)
+    return library.clusters(order=order, after=after, limit=limit, min_size=min_size, quarantined=quarantined)
 
 
 @router.get("/clusters/{id}", responses=_ONE, tags=["clusters"])

@@ -70,6 +70,7 @@ def clusters(
     state: StateOption = DEFAULT_STATE,
     order: OrderOption = Order.size,
     min_size: Annotated[int, typer.Option(min=0, help="Least images.")] = 1,
+    quarantined: Annotated[bool, typer.Option("--quarantined", help="Only those that keep failing.")] = False,
     after: AfterOption = None,
     limit: LimitOption = 50,
     as_json: JsonOption = False,
@@ -80,6 +81,8 @@ def clusters(
 
       shapelode clusters --min-size 16
 
+      shapelode clusters --quarantined
+
       shapelode clusters 3 --json
     """
     from daemon.cli.output import print_page
@@ -89,7 +92,7 @@ def clusters(
             images = library.members(cluster, after=after, limit=limit)
             print_page(images, _IMAGE_COLUMNS, as_json=as_json, empty="no images")
             return
-        page = library.clusters(order=order.value, after=after, limit=limit, min_size=min_size)
+        page = library.clusters(order=order.value, after=after, limit=limit, min_size=min_size, quarantined=quarantined)
     print_page(page, _CLUSTER_COLUMNS, as_json=as_json, empty="no clusters yet")
 
 
@@ -179,6 +182,7 @@ def _status_facts(s: LibraryStatus) -> list[tuple[str, object]]:
         ("shards", f"{s.shards_done:,} of {s.shards:,} done"),
         ("clusters", f"{s.clusters:,}, and {s.outliers:,} images in none"),
         ("shapes", f"{s.shapes:,} after {s.reconstructions:,} reconstructions"),
+        ("quarantined", f"{s.quarantined:,}" + (" (`shapelode clusters --quarantined`)" if s.quarantined else "")),
         ("backbone", f"{s.backbone} ({s.fingerprint})"),
         ("clusterer", s.clusterer),
         ("store", data_size(s.store_bytes)),
@@ -198,7 +202,7 @@ def _name(path: str) -> str:
 _CLUSTER_COLUMNS: tuple[Column[ClusterSummary], ...] = (
     ("cluster", lambda c: c.id),
     ("images", lambda c: c.size),
-    ("state", lambda c: c.state),
+    ("state", lambda c: "quarantined" if c.quarantined else c.state),
     ("shape", lambda c: f"v{c.version}" if c.version else "-"),
     ("tries", lambda c: c.attempts),
     ("verdict", lambda c: c.verdict or "-"),

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from index.backbones import Backbone
+import numpy as np
+from numpy.typing import NDArray
+
 from index.stream.batch import Batch, Sample
 from index.views import ObjectView
 from ops.errors import RejectError
 from ops.faults import reach
 
 
-def embed_batch(backbone: Backbone, batch: Batch) -> Batch:
+class Encoder(Protocol):
+    """What a backbone has to offer here."""
+
+    def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
+        """The view of each RGB image ``(H, W, 3)``, or why there is none."""
+
+
+def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
     """Embeds every decoded image of a batch; pixels are dropped, views kept.
 
     Boxes are given in pixels of the original image, whatever size it was shrunk to.

@@ -63,6 +63,7 @@ def _sums(state: RawState) -> dict[str, int]:
         "clustered": sum(record.get("size", 0) for _, record in clusters),
         "shapes": len(shaped),
         "shaped": sum(size for size, _ in shaped),
+        "quarantined": sum(record.get("quarantined", False) for _, record in clusters),
         "loss_millionths": sum(size * round(loss * 1e6) for size, loss in shaped),
     }
 
