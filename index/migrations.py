@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -48,7 +49,7 @@ def migrate(store: Store) -> int | None:
     found = schema_of(store)
     if found in (None, SCHEMA):
         return None
-    _check_known(store, found)
+    check_known(found, store.folder)
     _log.info("bringing the store from schema %d to %d", found, SCHEMA)
     store.transact(lambda txn: _run(txn, found))
     return found
@@ -71,17 +72,22 @@ def check_current(store: Store) -> None:
     found = schema_of(store)
     if found in (None, SCHEMA):
         return
-    _check_known(store, found)
+    check_known(found, store.folder)
     raise StateError(
         f"{store.folder} was written by an older version (schema {found}); bring it up to date with "
         f"`shapelode migrate --state {store.folder}` or by running on it"
     )
 
 
-def _check_known(store: Store, found: int) -> None:
-    if found > SCHEMA:
+def check_known(schema: int, folder: Path) -> None:
+    """Refuses schemas that this version can't bring up to date.
+
+    Raises:
+        StateError: a newer version wrote it, or one older than any this version knows.
+    """
+    if schema > SCHEMA:
         raise StateError(
-            f"{store.folder} was written by a newer version (schema {found}, this one knows {SCHEMA}); update Shapelode"
+            f"{folder} was written by a newer version (schema {schema}, this one knows {SCHEMA}); update Shapelode"
         )
-    if found not in STEPS:
-        raise StateError(f"{store.folder} has schema {found}, too old for this version; run an older one on it first")
+    if schema != SCHEMA and schema not in STEPS:
+        raise StateError(f"{folder} has schema {schema}, too old for this version; run an older one on it first")
