@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo demo-stop test lint clean
+.PHONY: help setup demo demo-stop test soak lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,6 +23,9 @@ demo-stop: $(READY)  ## stop the library page the demo left running
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+soak: $(READY)  ## two minutes of random faults on the running daemon
+	$(BIN)/python -m ops.bench soak --minutes 2 --fault-s 6 --shard-s 8
 
 lint: $(READY)  ## lint, check formatting and types
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from ops.bench import furniture as furniture_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench.pictures import draw_library
 from ops.bench.report import Report
-from ops.errors import ShapelodeError
+from ops.errors import ShapelodeError, StateError
 from recon.config import Effort
 
 DATA = Path("../shared/data/furniture")
@@ -71,6 +71,29 @@ def pictures(
     """A picture of a library: photos, and the shapes mined from them."""
     drawn = draw_library(state, output, shapes)
     Console().print(f"{output}: {drawn} shapes")
+
+
+@app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --keep /tmp/soak --json soak.json")
+def soak(
+    minutes: Annotated[
+        float, typer.Option(min=0.5, help="Length; a last run to the end of the input comes on top.")
+    ] = 60,
+    seed: Annotated[int, typer.Option(help="Draws photos and faults.")] = 0,
+    fault_s: Annotated[float, typer.Option(min=1, help="Seconds between two faults.")] = 25,
+    shard_s: Annotated[float, typer.Option(min=1, help="Seconds between two shards.")] = 30,
+    keep: Annotated[Path | None, typer.Option(help="Empty folder to keep state, shards and log in.")] = None,
+    json: Json = None,
+) -> None:
+    """Random faults on the running daemon: is anything lost, do memory, file handles and threads stay flat?"""
+    from ops.bench import soak as soak_benchmark
+
+    settings = soak_benchmark.Settings(minutes, seed, fault_s=fault_s, shard_s=shard_s)
+    tell = Console(stderr=True, soft_wrap=True).print
+    tell(f"seed {seed}")
+    report, losses = soak_benchmark.run(settings, keep, tell)
+    _show(lambda: report, json)
+    if losses:
+        raise StateError(f"seed {seed}: {len(losses)} losses: {'; '.join(losses[:5])}")
 
 
 def _show(benchmark: Callable[[], Report], json: Path | None) -> None:
