@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +14,15 @@ from rich.console import Console
 
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
+from ops.bench.fault_table import write_section
+from ops.bench.kills.command import run_kills
 from ops.bench.pictures import draw_library
 from ops.bench.report import Report
 from ops.errors import ShapelodeError, StateError
 from recon.config import Effort
 
 DATA = Path("../shared/data/furniture")
+WORK = Path("bench-kills")
 
 app = typer.Typer(
     help="Measure Shapelode against truth, each figure beside its baselines of the same run.",
@@ -94,6 +99,28 @@ def soak(
     _show(lambda: report, json)
     if losses:
         raise StateError(f"seed {seed}: {len(losses)} losses: {'; '.join(losses[:5])}")
+
+
+@app.command(epilog="example: python -m ops.bench kills --kills 240 --daemon-kills 24 --write docs/faults.md")
+def kills(
+    work: Annotated[Path, typer.Option(help="Folder for streams, states and progress; resumes what is there.")] = WORK,
+    kills: Annotated[int, typer.Option(min=0, help="Kills of the writer, which is one process without Ray.")] = 240,
+    daemon_kills: Annotated[int, typer.Option(min=0, help="Kills of the whole daemon; about a minute each.")] = 24,
+    seed: Annotated[int, typer.Option(help="Draws where and when.")] = 0,
+    write: Annotated[Path | None, typer.Option(help="Page of the docs whose sections are written anew.")] = None,
+    json: Json = None,
+) -> None:
+    """Random kills over one stream, judged by the independent checker; exits with 1 if anything was lost."""
+    command = f"python -m ops.bench kills --kills {kills} --daemon-kills {daemon_kills} --seed {seed}"
+    sections = run_kills(work, (kills, daemon_kills), seed, command, Console(stderr=True).print)
+    for section in sections:
+        Console().print(section.table())
+        if write is not None:
+            write_section(write, section)
+    if json is not None:
+        json.write_text(dumps([asdict(section) for section in sections], indent=2) + "\n", encoding="utf-8")
+    if any(section.losses for section in sections):
+        raise typer.Exit(1)
 
 
 def _show(benchmark: Callable[[], Report], json: Path | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ops.fsck.raw import RawState, number, packed
+from ops.fsck.raw import RawState, number, numbers, packed
 
 T = TypeVar("T")
 Place = tuple[str, str]
@@ -23,13 +23,20 @@ class _Contents:
     outliers: set[Place]
     rejects: Counter[tuple[Place, str]]
     cursors: Counter[tuple[str, int, bool]]
+    shapes: Counter[tuple[Place, int, str, int, int]]
 
 
-def compare_states(one: Path, other: Path) -> list[str]:
+def compare_states(one: Path, other: Path, *, shapes: bool = False) -> list[str]:
     """Differences between two states that read the same stream, one a line; none if they are the same.
 
     They are the same if they hold the same images with the same vectors, none of them twice, put together into the
     same groups whatever the clusters are called, the same rejects, and are as far in each shard.
+
+    Args:
+        one: a state directory.
+        other: another.
+        shapes: the versions of each cluster's shape have to be the same too, which they are where it does not depend
+            on how fast a machine is when a reconstruction ends.
 
     Raises:
         StateError: one of them is no state directory.
@@ -43,6 +50,7 @@ def compare_states(one: Path, other: Path) -> list[str]:
         *_counted("outlier", Counter(left.outliers), Counter(right.outliers)),
         *_counted("reject", left.rejects, right.rejects),
         *_counted("cursor", left.cursors, right.cursors),
+        *(_counted("version", left.shapes, right.shapes) if shapes else ()),
     ]
 
 
@@ -60,7 +68,17 @@ def _contents(folder: Path) -> _Contents:
         outliers = groups.pop(-1, set())
         rejects = Counter(((r["shard"], r["key"]), r["reason"]) for _, r in state.records("rejects"))
         cursors = Counter((r["url"], r.get("cursor", 0), r.get("done", False)) for _, r in state.records("shards"))
-        return _Contents(images, vectors, set(map(frozenset, groups.values())), outliers, rejects, cursors)
+        shapes = _shapes(state, {cluster: min(places) for cluster, places in groups.items()})
+        return _Contents(images, vectors, set(map(frozenset, groups.values())), outliers, rejects, cursors, shapes)
+
+
+def _shapes(state: RawState, first: dict[int, Place]) -> Counter[tuple[Place, int, str, int, int]]:
+    """Versions, by the first image of their cluster, which no two clusters share."""
+    found: Counter[tuple[Place, int, str, int, int]] = Counter()
+    for key, record in state.records("shapes"):
+        place = first.get(numbers(key, 2)[0], ("retired", ""))
+        found[place, record["version"], record["outcome"], record["views"], record["at"]] += 1
+    return found
 
 
 def _counted(what: str, left: Counter[T], right: Counter[T]) -> Iterator[str]:
