@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from index.environment import is_storage_failure, storage_error
 from index.migrations import check_known, schema_of
 from index.store import Store
 from index.tables import IDENTITY
+from ops.clock import wall_time
 from ops.errors import StateError
 from ops.fsck import check_state
 
@@ -84,7 +84,7 @@ def backup(folder: Path, target: Path, tell: Tell) -> Copied:
         schema = _copy_store(folder, partial / _DATA.parent, tell)
         images = _checked(partial, tell)
         size = (partial / _DATA).stat().st_size
-        manifest = Manifest(_FORMAT, schema, images, size, _digest(partial / _DATA, None, tell), time.time())
+        manifest = Manifest(_FORMAT, schema, images, size, _digest(partial / _DATA, None, tell), wall_time())
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     return Copied(str(target), images, size)
 

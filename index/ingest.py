@@ -37,6 +37,7 @@ from index.tables import (
 )
 from index.totals import add_counts, count_rejects, library_loss
 from index.views import ObjectView
+from ops.clock import wall_time
 from ops.errors import RejectError, StateError
 from ops.faults import reach
 
@@ -121,7 +122,7 @@ class Ingest:
         try:
             self._store = store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
             migrate(self._store)
-            wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, time.time())
+            wanted = Identity(SCHEMA, backbone, fingerprint, dim, config.clusterer, wall_time())
             claim_identity(self._store, wanted)
             reach("open.before")
             self._partition: Partition | None = None
@@ -189,7 +190,7 @@ class Ingest:
     def due(self, policy: Policy) -> Schedule:
         """What there is to reconstruct."""
         with self._store.read() as txn:
-            return schedule(txn, policy, time.time())
+            return schedule(txn, policy, wall_time())
 
     def recon_input(self, job: ReconJob, policy: Policy) -> ReconInput:
         """What a reconstruction is given."""
@@ -204,7 +205,7 @@ class Ingest:
 
     def fail(self, job: ReconJob, reason: str, policy: Policy) -> PublishReport:
         """Records a reconstruction that broke."""
-        return self._transact("fail", lambda txn: publishing.record_failure(txn, job, reason, policy, time.time()))
+        return self._transact("fail", lambda txn: publishing.record_failure(txn, job, reason, policy, wall_time()))
 
     def _transact(self, step: str, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
         def traced(txn: Transaction) -> T:
@@ -280,7 +281,7 @@ def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, mi
     record = SampleRecord(
         key=sample.key, shard=shard, index=sample.index, url=sample.url, width=sample.size[0],
         height=sample.size[1], box=view.box, foreground=view.foreground, sha256=sample.sha256, micro=micro,
-        strength=strength, time=time.time(),
+        strength=strength, time=wall_time(),
     )  # fmt: skip
     txn.put(SAMPLES, sample_id, record)
     txn.put(SAMPLE_KEYS, digest(shard, sample.key), encode_key(sample_id))
@@ -296,7 +297,7 @@ def _refused(sample: Sample, error: RejectError) -> _Refused:
 def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused]) -> None:
     for number, refused in enumerate(rejects, start=txn.counters().next_reject):
         reason, detail = refused.error.reason, refused.error.detail
-        txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, time.time(), refused.index))
+        txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index))
     add_counts(txn, next_reject=len(rejects))
     count_rejects(txn, (refused.error.reason for refused in rejects))
 

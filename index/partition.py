@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from index.tables import (
     VECTORS,
 )
 from index.totals import write_cluster
+from ops.clock import wall_time
 from ops.faults import reach
 
 _REPLAY_CHUNK = 1024
@@ -102,7 +102,7 @@ def write_lineage(txn: Transaction, events: Iterable[LineageEvent], at: int) -> 
     kinds: Counter[str] = Counter()
     first = txn.counters().next_lineage
     for number, event in enumerate(events, start=first):
-        txn.put(LINEAGE, number, LineageRecord(event.kind, event.cluster, event.others, at, time.time()))
+        txn.put(LINEAGE, number, LineageRecord(event.kind, event.cluster, event.others, at, wall_time()))
         kinds[event.kind] += 1
         for cluster in (event.cluster, *event.others):
             # One that appeared and went within a batch never had a record.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import msgspec
 
 from index.jobs import PublishReport, ReconJob, ReconOutput
@@ -12,6 +10,7 @@ from index.schedule import Policy
 from index.store import Transaction
 from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, MICROS, SAMPLES, SHAPES
 from index.totals import add_counts, write_cluster
+from ops.clock import wall_time
 
 
 def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
@@ -113,7 +112,7 @@ def _record(txn: Transaction, output: ReconOutput, outcome: Outcome, reason: str
         views=output.views, loss=output.loss, baseline_loss=output.baseline_loss,
         silhouette_iou=output.silhouette_iou, feature_distance=output.feature_distance, warm=output.warm,
         seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().stored,
-        time=time.time(), attempt=output.job.attempt + 1,
+        time=wall_time(), attempt=output.job.attempt + 1,
     )  # fmt: skip
     txn.put(SHAPES, place, record)
     txn.put(CAMERAS, place, output.cameras)

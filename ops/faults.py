@@ -20,6 +20,7 @@ from typing import IO, Literal
 
 import msgspec
 
+from ops.clock import set_clock
 from ops.errors import ConfigError
 
 ENV = "SHAPELODE_FAULTS"
@@ -56,7 +57,7 @@ POINTS: dict[str, str] = {
 }
 """Every point, and where it lies."""
 
-Action = Literal["kill", "os_error", "memory_error", "out_of_memory", "sleep"]
+Action = Literal["kill", "os_error", "memory_error", "out_of_memory", "sleep", "clock"]
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -64,11 +65,12 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     Attributes:
         point: one of `POINTS`.
-        action: ``kill`` (SIGKILL), ``os_error``, ``memory_error``, ``out_of_memory`` (torch's) or ``sleep``.
+        action: ``kill`` (SIGKILL), ``os_error``, ``memory_error``, ``out_of_memory`` (torch's), ``sleep``
+            or ``clock``, which sets the process's clock.
         nth: reaches of the point in one process until it fires; it stays armed from then on.
         times: how often it fires at most, over all processes that share the log.
         number: errno of an ``os_error``.
-        seconds: length of a ``sleep``.
+        seconds: length of a ``sleep``, or how far a ``clock`` is set forward.
         victims: files that hold the id of a process to be killed before this one, such as ``daemon.lock``.
     """
 
@@ -166,6 +168,8 @@ def _times(log: IO[bytes], number: int) -> int:
 def _fire(fault: Fault) -> None:
     if fault.action == "sleep":
         time.sleep(fault.seconds)
+    elif fault.action == "clock":
+        set_clock(fault.seconds)
     elif fault.action == "os_error":
         raise OSError(fault.number, os.strerror(fault.number))
     elif fault.action == "memory_error":

@@ -68,5 +68,5 @@ def test_the_same_seed_deals_the_same_and_plans_name_points_that_exist(tmp_path:
     plans: list[Plan] = [one.plan() for _ in range(30)]
     assert plans == [other.plan() for _ in range(30)]
     assert {fault.point for plan in plans for fault in plan.faults} <= set(POINTS)
-    assert {fault.action for plan in plans for fault in plan.faults} == {"kill", "os_error", "sleep"}
+    assert {fault.action for plan in plans for fault in plan.faults} == {"kill", "os_error", "sleep", "clock"}
     assert not one.at_points()

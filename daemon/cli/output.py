@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from index.summaries import Page
+from ops.clock import wall_time
 
 T = TypeVar("T")
 Column = tuple[str, Callable[[T], object]]
@@ -56,7 +56,7 @@ def print_facts(title: str, facts: Sequence[tuple[str, object]]) -> None:
 
 def age(at: float) -> str:
     """How long ago a Unix time is, roughly."""
-    seconds = max(0.0, time.time() - at)
+    seconds = max(0.0, wall_time() - at)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit} ago"

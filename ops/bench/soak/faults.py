@@ -20,7 +20,8 @@ from ops.faults import POINTS, Fault, Plan, fired
 
 _FROZEN_S = 10.0
 _ACTORS = ("miner", "embedder", "shardreader", "reconstructor")
-_ACTIONS = ("kill", "os_error", "sleep")
+_ACTIONS = ("kill", "os_error", "sleep", "clock")
+_JUMPS_S = (-3600.0, 365 * 86400.0)
 
 
 class Chaos:
@@ -73,7 +74,8 @@ class Chaos:
     def _fault(self) -> Fault:
         point, action = self._rng.choice(list(POINTS)), self._rng.choice(_ACTIONS)
         number = self._rng.choice([errno.EIO, errno.ENOSPC])
-        return Fault(point, action, nth=self._rng.randint(1, 4), number=number, seconds=3.0)  # type: ignore[arg-type]
+        seconds = self._rng.choice(_JUMPS_S) if action == "clock" else 3.0
+        return Fault(point, action, nth=self._rng.randint(1, 4), number=number, seconds=seconds)  # type: ignore[arg-type]
 
     def at_points(self) -> Counter[str]:
         """How often each action fired at a named point."""
