@@ -24,39 +24,51 @@ class VectorCache:
     """Descriptors of all stored images in FAISS, in step with the store."""
 
     def __init__(self, folder: Path, fingerprint: str, dim: int, store: Store) -> None:
+        self._store = store
         self._path = folder / _FILE
         self._fingerprint = fingerprint
         self._sweep()
-        self._index = self._loaded(dim, store)
+        self._index = self._loaded(dim)
 
     def _sweep(self) -> None:
         # A writer that was killed while it saved leaves its temporary file; the lock says that none is at it now.
         for leftover in self._path.parent.glob(f"{_FILE}?*"):
             leftover.unlink()
 
-    def _loaded(self, dim: int, store: Store) -> VectorIndex:
-        with store.read() as txn:
-            stored, last = txn.count(VECTORS), txn.last_key(VECTORS)
+    def _loaded(self, dim: int) -> VectorIndex:
+        with self._store.read() as txn:
+            stored = txn.count(VECTORS)
         try:
             index = VectorIndex.load(self._path, fingerprint=self._fingerprint)
         except StateError as error:
             if stored:
                 _log.warning("rebuilding the FAISS index of %d vectors: %s", stored, error)
             index = VectorIndex(dim)
-        start = index.last_id + 1
-        _fill(index, store, start)
-        if len(index) != stored or (last is not None and index.last_id != last[0]):
+        return self._caught_up(index, stored)
+
+    def _caught_up(self, index: VectorIndex, stored: int) -> VectorIndex:
+        """The index with what it lacks, or a new one if it is not the beginning of what is stored."""
+        _fill(index, self._store, index.last_id + 1)
+        if len(index) != stored or index.last_id != stored - 1:
             _log.warning("rebuilding the FAISS index: it holds %d vectors, the store %d", len(index), stored)
-            index = VectorIndex(dim)
-            _fill(index, store, 0)
+            index = VectorIndex(index.dim)
+            _fill(index, self._store, 0)
         return index
 
-    def add(self, ids: list[int], vectors: list[NDArray[np.float32]]) -> None:
-        """Adds what has just been committed."""
-        if ids:
+    def add(self, ids: list[int], vectors: list[NDArray[np.float32]], stored: int) -> None:
+        """Adds what has just been committed, and what an earlier call failed to add.
+
+        Args:
+            ids: of the images, which follow on all others.
+            vectors: theirs.
+            stored: images in the store with them.
+        """
+        if ids and len(self._index) == self._index.last_id + 1 == ids[0]:
             reach("faiss.before")
             self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
             reach("faiss.after")
+        elif len(self._index) != stored:
+            self._index = self._caught_up(self._index, stored)
 
     def save(self) -> bool:
         """Writes the index beside the store, atomically; False if that failed: being a cache, it holds up nothing."""

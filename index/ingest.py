@@ -95,8 +95,9 @@ class _Refused:
 
 @dataclass
 class _Draft:
-    """Samples of a batch that will be stored, as they are numbered."""
+    """Samples of a batch that will be stored, as they are numbered, and how many images are stored with them."""
 
+    stored: int = 0
     ids: list[int] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
@@ -158,7 +159,7 @@ class Ingest:
         """
         began = time.perf_counter()
         draft, lineage = self._transact("commit", lambda txn: self._write(txn, batch), undone=self._forget)
-        self._cache.add(draft.ids, draft.vectors)
+        self._cache.add(draft.ids, draft.vectors, draft.stored)
         return self._report(batch, draft, lineage, self._save_sometimes(), began)
 
     def _write(self, txn: Transaction, batch: Batch) -> tuple[_Draft, Counter[str]]:
@@ -167,6 +168,9 @@ class Ingest:
         if header.start > shard.cursor:
             raise StateError(f"{header.shard}: batch starts at {header.start}, committed up to {shard.cursor}")
         fresh = [sample for sample in batch.samples if sample.index >= shard.cursor]
+        if shard.done and shard.size == header.size:
+            # The cursor waits at the damage, which therefore comes again with a batch that is committed already.
+            fresh = [sample for sample in fresh if not _is_torn(sample)]
         counters = txn.counters()
         draft = _draft(txn, header.shard, fresh, counters.next_sample)
         stored = len(draft.ids)
@@ -179,6 +183,7 @@ class Ingest:
             _put_sample(txn, sample_id, sample, header.shard, micro, strength)
         lineage = write_lineage(txn, learned.events, counters.stored + stored)
         _put_rejects(txn, header.shard, draft.rejects)
+        draft.stored = counters.stored + stored
         add_counts(txn, next_sample=stored, stored=stored, next_lineage=len(learned.events))
         _put_shard(txn, shard, batch, stored, len(draft.rejects))
         return draft, lineage
@@ -290,6 +295,10 @@ def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, mi
     txn.put(MASKS, sample_id, encode_mask(view.mask))
 
 
+def _is_torn(sample: Sample) -> bool:
+    return sample.reject is not None and sample.reject.reason == TORN
+
+
 def _refused(sample: Sample, error: RejectError) -> _Refused:
     return _Refused(-1 if error.reason == TORN else sample.index, sample.key, error)
 
@@ -312,7 +321,7 @@ def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
 
 def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:
     header, end = batch.header, batch.header.end
-    torn = next((s.index for s in batch.samples if s.reject is not None and s.reject.reason == TORN), None)
+    torn = next((sample.index for sample in batch.samples if _is_torn(sample)), None)
     # A torn tar may be whole the next time: the cursor stays at the damage, so that what follows is read then.
     changed = msgspec.structs.replace(
         shard, cursor=end if torn is None else torn, done=header.last, size=header.size,

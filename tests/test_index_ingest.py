@@ -11,6 +11,8 @@ from index import store as store_module
 from index.library import Library, open_library
 from index.stream.batch import Batch
 from ops.errors import FingerprintError, RejectError, StateError, StorageError
+from ops.faults import Fault, Plan, arm, fired
+from ops.fsck import check_state
 from tests.batches import batch, open_ingest, sample, stream
 from tests.disk import fill, tiny_disk
 
@@ -169,6 +171,34 @@ def test_a_torn_shard_is_read_on_from_the_damage(tmp_path: Path) -> None:
     assert (report.stored, report.cursor) == (1, 1)
     assert ingest.commit(batch("a", [sample(1), sample(2)], last=True)).total_images == 3
     ingest.close()
+
+
+def test_damage_that_is_committed_again_is_recorded_once(tmp_path: Path) -> None:
+    """The acknowledgement of a shard's last batch was lost: the same comes again."""
+    ingest = open_ingest(tmp_path)
+    torn = batch("a", [sample(0), sample(1, reject=RejectError("truncated_tar", "ends early"))], last=True)
+    for _ in range(3):
+        assert ingest.commit(torn).total_rejected == 1
+    ingest.close()
+
+
+@pytest.mark.parametrize("point", ["faiss.before", "faiss.after", "commit.after"])
+def test_an_index_that_missed_a_batch_catches_up(tmp_path: Path, point: str) -> None:
+    batches = stream("a", 64, 16)
+    ingest = open_ingest(tmp_path / "state", index_every=1)
+    ingest.commit(batches[0])
+    arm(Plan(str(tmp_path / "fired"), (Fault(point, "memory_error"),)))
+    try:
+        with pytest.raises(MemoryError):
+            ingest.commit(batches[1])
+    finally:
+        arm(None)
+    assert len(fired(tmp_path / "fired")) == 1
+    assert ingest.commit(batches[1]).index_vectors == 32
+    for one in batches[2:]:
+        ingest.commit(one)
+    ingest.close()
+    assert check_state(tmp_path / "state").findings == []
 
 
 def test_an_unreadable_shard_is_recorded_once(tmp_path: Path) -> None:
