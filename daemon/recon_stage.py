@@ -37,6 +37,7 @@ class ReconStage:
         self._idle = list(crew.reconstructors)
         self._running: dict[Ref, _Running] = {}
         self._queue: list[ReconJob] = []
+        self._unlisted = 0
         self._retry_at: float | None = None
 
     def refresh(self) -> None:
@@ -46,9 +47,10 @@ class ReconStage:
         busy = {running.job.cluster for running in self._running.values()}
         found: Schedule = get(self._crew.miner.due.remote())
         self._queue = [job for job in found.jobs if job.cluster not in busy]
+        self._unlisted = found.due - len(found.jobs)
         self._retry_at = None if found.retry_in_s is None else time.monotonic() + found.retry_in_s
         self._telemetry.quarantined(found.quarantined)
-        self._telemetry.recon_queue(len(self._queue), len(self._running))
+        self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def feed(self) -> None:
         """Starts jobs on idle reconstructors."""
@@ -59,7 +61,7 @@ class ReconStage:
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref)
             _log.info("cluster %d: reconstructing from %d images", job.cluster, job.size)
-        self._telemetry.recon_queue(len(self._queue), len(self._running))
+        self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def refs(self) -> list[Ref]:
         """References of the results being waited for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from math import inf
 
 import numpy as np
@@ -15,6 +16,7 @@ from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS
 from ops.errors import NotFoundError
 
 _LONGEST_BACKOFF_S = 3600.0
+_MOST_JOBS = 256  # handed out at once; the rest is as due the next time
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,14 @@ class Schedule:
     """What there is to reconstruct.
 
     Attributes:
-        jobs: clusters that are due, those that grew most since their last attempt first.
+        jobs: clusters that are due, those that grew most since their last attempt first; of many, the most due.
+        due: how many are due.
         retry_in_s: seconds until the next of those that failed is tried again; None if none waits.
         quarantined: clusters that failed too often.
     """
 
     jobs: list[ReconJob] = field(default_factory=list)
+    due: int = 0
     retry_in_s: float | None = None
     quarantined: int = 0
 
@@ -77,8 +81,8 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
             waits.append(wait)
         else:
             jobs.append(_job(cluster, record))
-    jobs.sort(key=lambda job: (-job.growth, -job.size, job.cluster))
-    return Schedule(jobs, min(waits, default=None), quarantined)
+    most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.growth, -job.size, job.cluster))
+    return Schedule(most, len(jobs), min(waits, default=None), quarantined)
 
 
 def _is_wanted(record: ClusterRecord, policy: Policy) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from index import schedule as module
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
 from index.publish import publish, record_failure
 from index.records import ClusterRecord, MicroRecord, SampleRecord
@@ -51,6 +52,14 @@ def test_a_cluster_is_due_at_first_size_and_then_by_growth(txn: Transaction) -> 
     txn.put(CLUSTERS, 4, ClusterRecord(size=30, attempted_size=20))
     txn.put(CLUSTERS, 5, ClusterRecord(size=99, state="retired"))
     assert due(txn) == [1, 3, 4]
+
+
+def test_of_very_many_only_the_most_due_are_handed_out(txn: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_JOBS", 3)
+    for cluster in range(10):
+        txn.put(CLUSTERS, cluster, ClusterRecord(size=20 + 10 * cluster, attempted_size=10))
+    found = schedule(txn, POLICY, 0.0)
+    assert [job.cluster for job in found.jobs] == [9, 8, 7] and found.due == 10
 
 
 def test_failures_back_off_then_the_cluster_is_quarantined_until_it_grows(txn: Transaction) -> None:

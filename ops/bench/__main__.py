@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
+from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
 from ops.bench.kills.command import run_kills
 from ops.bench.pictures import draw_library
@@ -78,7 +79,7 @@ def pictures(
     Console().print(f"{output}: {drawn} shapes")
 
 
-@app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --keep /tmp/soak --json soak.json")
+@app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")
 def soak(
     minutes: Annotated[
         float, typer.Option(min=0.5, help="Length; a last run to the end of the input comes on top.")
@@ -87,18 +88,19 @@ def soak(
     fault_s: Annotated[float, typer.Option(min=1, help="Seconds between two faults.")] = 25,
     shard_s: Annotated[float, typer.Option(min=1, help="Seconds between two shards.")] = 30,
     keep: Annotated[Path | None, typer.Option(help="Empty folder to keep state, shards and log in.")] = None,
+    write: Annotated[Path | None, typer.Option(help="Page of the docs whose section is written anew.")] = None,
     json: Json = None,
 ) -> None:
     """Random faults on the running daemon: is anything lost, do memory, file handles and threads stay flat?"""
-    from ops.bench import soak as soak_benchmark
-
     settings = soak_benchmark.Settings(minutes, seed, fault_s=fault_s, shard_s=shard_s)
     tell = Console(stderr=True, soft_wrap=True).print
     tell(f"seed {seed}")
-    report, losses = soak_benchmark.run(settings, keep, tell)
-    _show(lambda: report, json)
-    if losses:
-        raise StateError(f"seed {seed}: {len(losses)} losses: {'; '.join(losses[:5])}")
+    found = soak_benchmark.run(settings, keep, tell)
+    _show(found.report, json)
+    if write is not None:
+        write_section(write, found.section(f"python -m ops.bench soak --minutes {minutes:g} --seed {seed}"))
+    if found.losses:
+        raise StateError(f"seed {seed}: {len(found.losses)} losses: {'; '.join(found.losses[:5])}")
 
 
 @app.command(epilog="example: python -m ops.bench kills --kills 240 --daemon-kills 24 --write docs/faults.md")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ops.bench.report import Measure, Report
 from ops.bench.soak.daemon import Daemon, leftovers
 from ops.bench.soak.faults import Chaos
 from ops.bench.soak.feed import Feed
+from ops.bench.soak.outcome import Outcome
 from ops.bench.soak.peers import Peers
-from ops.bench.soak.samples import Sampler
+from ops.bench.soak.samples import Sampler, Slope
 from ops.errors import StateError
 from ops.fsck import check_state
 from ops.fsck.raw import RawState
@@ -172,38 +172,39 @@ class Soak:
         self._totals["images"], self._totals["refused"] = len(keys), len(refused)
         return losses
 
-    def report(self, losses: list[str]) -> Report:
-        """The figures."""
-        measures = [Measure("losses found by the checker", len(losses), "lower")]
-        for kind in self._sampler.kinds():
-            for name, unit in (("memory", "MiB"), ("handles", "file handles"), ("threads", "threads")):
-                slope = self._sampler.slope(kind, name, self._flat_from)
-                if slope is not None:
-                    shown = f"{kind}: {unit} an hour (± {slope.error:.1f}, at most {slope.highest:.0f}"
-                    measures.append(Measure(f"{shown}, seen {slope.seconds / 60:.0f} min)", slope.per_hour, "lower"))
-        facts: dict[str, str | int | float] = {
+    def slopes(self) -> list[tuple[str, str, Slope]]:
+        """Kind of process, unit and slope of everything that was seen for long enough."""
+        units = (("memory", "MiB"), ("handles", "file handles"), ("threads", "threads"))
+        found = [
+            (kind, unit, self._sampler.slope(kind, name, self._flat_from))
+            for kind in self._sampler.kinds()
+            for name, unit in units
+        ]
+        return [(kind, unit, slope) for kind, unit, slope in found if slope is not None]
+
+    def facts(self) -> dict[str, str | int | float]:
+        """Settings and counts."""
+        return {
             "seed": self._settings.seed,
             "minutes": self._settings.minutes,
             "samples": self._feed.samples,
             "starts": self._starts,
-            **dict(self._totals),
-            **dict(self._chaos.counts),
-            **dict(self._chaos.at_points()),
-            **dict(self._exits),
+            **self._totals,
+            **self._exits,
         }
-        return Report("Soak: random faults on the running daemon", measures, facts)
+
+    def fired(self) -> Counter[str]:
+        """How often each kind of fault came."""
+        return self._chaos.counts + self._chaos.at_points()
 
 
-def run(settings: Settings, keep: Path | None, tell: Tell) -> tuple[Report, list[str]]:
+def run(settings: Settings, keep: Path | None, tell: Tell) -> Outcome:
     """Soaks the daemon.
 
     Args:
         settings: how long and how hard.
         keep: folder for state, shards and log; a temporary one if None.
         tell: told of progress, a line each.
-
-    Returns:
-        The figures, and what was lost or is wrong, one a line; none if all is well.
 
     Raises:
         StateError: the daemon does not come up any more.
@@ -212,4 +213,4 @@ def run(settings: Settings, keep: Path | None, tell: Tell) -> tuple[Report, list
         soak = Soak(keep or Path(temporary), settings, tell)
         soak.run()
         losses = soak.judge()
-        return soak.report(losses), losses
+        return Outcome(losses, soak.fired(), soak.slopes(), soak.facts())
