@@ -100,6 +100,7 @@ class Environment:
             StateError: it is as large as it may be.
         """
         size = self.map_bytes()
+        self.forget_dead_readers()
         wanted = min(2 * size, self._limit)
         if wanted <= size:
             raise StateError(
@@ -118,6 +119,14 @@ class Environment:
             self._env.close()
             self._open()
             self._broken = False
+
+    def forget_dead_readers(self) -> int:
+        """Frees what processes that were killed while they read still hold: until then the file can only grow.
+
+        Returns:
+            How many there were.
+        """
+        return int(self._env.reader_check())
 
     def copy(self, folder: Path) -> None:
         """Writes a compacted copy as of one moment into an existing folder, while others go on writing.

@@ -234,6 +234,7 @@ class Ingest:
         if self._since_save < self._config.index_every:
             return True
         self._since_save = 0
+        self._store.forget_dead_readers()
         return self._cache.save()
 
     def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:

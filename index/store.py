@@ -166,6 +166,10 @@ class Store:
                     undone()
                 raise
 
+    def forget_dead_readers(self) -> int:
+        """Frees what processes that were killed while they read still hold; tells how many there were."""
+        return self._env.forget_dead_readers()
+
     def copy(self, folder: Path) -> None:
         """Writes a compacted copy as of one moment into an existing folder.
 

@@ -125,6 +125,37 @@ def test_a_writer_adopts_what_another_writer_grew(store: Store, tmp_path: Path) 
         assert txn.count(VECTORS) == 2011
 
 
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from index.store import Store
+with Store(Path(sys.argv[1]), readonly=True).read() as txn:
+    txn.counters()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("freed", [False, True])
+def test_a_reader_that_was_killed_does_not_make_the_store_grow_for_ever(
+    store: Store, tmp_path: Path, freed: bool
+) -> None:
+    store.transact(lambda txn: put(txn, 0, 10))
+    assert subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)]).returncode == -9
+    if freed:
+        assert store.forget_dead_readers() == 1
+    for _ in range(15):
+        store.transact(lambda txn: put(txn, 0, 10))
+    assert (store.size_bytes() < MIB // 3) == freed
+
+
+def test_a_full_map_frees_what_killed_readers_hold_before_anything_else(store: Store, tmp_path: Path) -> None:
+    store.transact(lambda txn: put(txn, 0, 10))
+    assert subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)]).returncode == -9
+    for _ in range(200):
+        store.transact(lambda txn: put(txn, 0, 10))
+    assert store.map_bytes() == 2 * MIB and store.size_bytes() < 2 * MIB
+
+
 _LIMITED = """
 import os, resource, signal, sys
 from pathlib import Path
