@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import lmdb
 import pytest
@@ -123,6 +124,40 @@ def test_a_writer_adopts_what_another_writer_grew(store: Store, tmp_path: Path) 
     store.transact(lambda txn: put(txn, 5000, 1))
     with store.read() as txn:
         assert txn.count(VECTORS) == 2011
+
+
+def test_many_threads_read_on_while_another_process_grows_the_map(small: None, tmp_path: Path) -> None:
+    store = Store(tmp_path, readonly=False)
+    store.transact(lambda txn: put(txn, 0, 10))
+    store.close()
+    reader = Store(tmp_path, readonly=True)
+    ended, errors, sizes = Event(), [], set()
+
+    def read() -> None:
+        try:
+            while not ended.is_set():
+                with reader.read() as txn:
+                    assert all(len(value) == 4000 for value in txn.values(VECTORS))
+                sizes.add(reader.map_bytes())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    script = (
+        "import sys; from pathlib import Path; from index.store import Store; from tests.test_index_environment "
+        "import put; s = Store(Path(sys.argv[1]), readonly=False)\n"
+        "for start in range(10, 2010, 100): s.transact(lambda t: put(t, start, 100))"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
+    ended.set()
+    for thread in threads:
+        thread.join(60)
+    assert errors == [] and len(sizes) >= 3
+    with reader.read() as txn:
+        assert txn.count(VECTORS) == 2010
+    reader.close()
 
 
 _KILLED = """
