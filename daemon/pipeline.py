@@ -133,6 +133,8 @@ class Pipeline:
         report: CommitReport = self._storage.call(lambda: self._crew.miner.commit.remote(ref))
         if full:
             self._telemetry.held_back("commit", report.seconds)
+        if not report.index_saved:
+            _log.warning("the FAISS index could not be saved; the stream goes on, the next start builds what it lacks")
         self._plan.committed(header.shard, report.cursor)
         self._telemetry.batch(header, report)
         if not self._stopping:
