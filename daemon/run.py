@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -28,6 +29,7 @@ from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
 from index.stream.sources import expand
+from ops.errors import WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("daemon")
@@ -84,6 +86,8 @@ def run(
     expand(patterns, follow=follow)  # a mistyped pattern should fail before anything is started
     telemetry = Telemetry()
     with ExitStack() as stack:
+        # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
+        stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
         if config.metrics.enabled:
             served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port))
@@ -206,7 +210,8 @@ def _memory_watch(crew: Crew, telemetry: Telemetry) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(_MEMORY_EVERY_S):
-            telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
+            with suppress(WorkerError):  # it has just died; the next look finds the one that took its place
+                telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
 
     thread = Thread(target=watch, daemon=True)
     thread.start()
