@@ -8,5 +8,7 @@ import os
 # Every listener of a local Ray stays on 127.0.0.1; without it the head node binds to all interfaces.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Until a node's death is known, its actors only seem out of reach; without a pause all retries are used up by then.
+os.environ.setdefault("RAY_task_retry_delay_ms", "1000")
 # Idle OpenMP threads that spin starve the other actors of a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -25,7 +25,7 @@ Handle = Any
 """A Ray actor handle."""
 Ref = Any
 """A Ray object reference."""
-_RETRIES = 4
+_RETRIES = 60  # a second apart: longer than Ray takes to notice that a node is gone
 _LONGEST_REASON = 300
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,13 +41,10 @@ def releasing_memory() -> Iterator[None]:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        message = f"out of memory: {reason}; a smaller recon.max_views needs less"
-    else:
-        return
-    # Out here nothing refers to the frames any more that hold the tensors.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    raise ReconstructionError(message)
+        traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise ReconstructionError(f"out of memory: {reason}; a smaller recon.max_views needs less") from None
 
 
 def resident_bytes() -> int:

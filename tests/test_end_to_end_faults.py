@@ -1,0 +1,166 @@
+"""The daemon while its processes die under it: work is done once, and the state is that of a run in peace."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from index.lock import FileLock
+from ops.faults import Fault, Plan, fired
+from ops.fsck import check_state, compare_states
+from ops.fsck.raw import RawState
+from ops.synth.shards import write_shards
+
+SEED = 1
+SETTINGS = (
+    "stream.batch_size=8", "recon.min_views=8", "recon.max_views=8", "recon.backoff_s=0.2", "recon.max_failures=2",
+    "store.index_every=1",
+)  # fmt: skip
+IN_PEACE = ("--set", "recon.enabled=false")
+
+
+@pytest.fixture(scope="module")
+def crawl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("crawl"), shapes=2, views=20, seed=SEED, per_shard=16, size=160)
+
+
+def run(crawl: Path, state: Path, *options: str, plan: Plan | None = None) -> subprocess.CompletedProcess[str]:
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    command = [sys.executable, "-m", "daemon.cli", "run", "--shards", str(crawl), "--state", str(state), "--json"]
+    environment = os.environ | (plan.environment() if plan else {})
+    return subprocess.run(
+        [*command, "--no-api", "--no-metrics", *settings, *options], capture_output=True, text=True, timeout=400,
+        env=environment,
+    )  # fmt: skip
+
+
+def settled(state: Path) -> None:
+    """Waits for a writer that outlives its daemon for a moment."""
+    FileLock(state / "writer.lock", wait_s=60).release()
+
+
+@pytest.fixture(scope="module")
+def peaceful(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("peaceful")
+    result = run(crawl, state, *IN_PEACE)
+    assert result.returncode == 0, result.stderr
+    assert check_state(state).clean
+    return state
+
+
+def same(peaceful: Path, state: Path) -> None:
+    report = check_state(state)
+    assert report.clean, (SEED, report.findings)
+    assert compare_states(peaceful, state) == [], SEED
+
+
+def counts(state: Path) -> dict[str, int]:
+    with RawState(state) as raw:
+        return dict(raw.record("counters") or {})
+
+
+def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(crawl: Path, peaceful: Path, tmp_path: Path) -> None:
+    deaths = ("read.before", "embed.after", "commit.during", "commit.after", "recon.before", "publish.after")
+    plan = Plan(str(tmp_path / "fired"), tuple(Fault(point) for point in deaths))
+    result = run(crawl, tmp_path / "state", plan=plan)
+    assert result.returncode == 0, result.stderr
+    assert sorted(one.point for one in fired(plan.log)) == sorted(deaths)
+    same(peaceful, tmp_path / "state")
+    # The reconstruction that died with its process was counted as a failure, and tried again by another process.
+    assert result.stderr.count("reconstruction failed: a worker died") == 1
+    # The result whose acknowledgement was lost was recorded once: every attempt is a version or the one failure.
+    report = check_state(tmp_path / "state")
+    assert counts(tmp_path / "state")["reconstructions"] == report.records["shapes"] + 1 >= 2
+    # What Ray says of the dead goes where people look, not into the summary that programs read.
+    assert json.loads(result.stdout)["total_images"] == counts(tmp_path / "state")["stored"]
+
+
+def test_the_daemon_may_be_killed_at_any_step_and_while_it_recovers(
+    crawl: Path, peaceful: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    for point in ("commit.during", "open.restored", "recon.output"):
+        plan = Plan(str(tmp_path / point), (Fault(point, victims=(str(state / "daemon.lock"),)),))
+        result = run(crawl, state, plan=plan)
+        assert result.returncode == -9, result.stderr
+        assert [one.point for one in fired(plan.log)] == [point]
+        settled(state)
+        assert check_state(state).clean or (point == "commit.during" and not counts(state))
+    assert run(crawl, state).returncode == 0
+    same(peaceful, state)
+    assert check_state(state).records["shapes"] >= 1
+
+
+def test_memory_that_runs_out_in_a_reconstruction_touches_nothing_else(
+    crawl: Path, peaceful: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    faults = (Fault("recon.before", "out_of_memory"), Fault("recon.before", "memory_error", times=1000))
+    result = run(crawl, state, plan=Plan(str(tmp_path / "fired"), faults))
+    assert result.returncode == 0, result.stderr
+    same(peaceful, state)
+    answer = subprocess.run(
+        [sys.executable, "-m", "daemon.cli", "clusters", "--quarantined", "--json", "--state", str(state)],
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    found = json.loads(answer.stdout)["items"]
+    assert found and all(c["failures"] >= 2 and "out of memory" in c["reason"] for c in found)
+    happened = [one.action for one in fired(tmp_path / "fired")]
+    assert len(happened) == counts(state)["reconstructions"] >= 2 * len(found)
+    assert happened[0] == "out_of_memory" and {*happened[1:]} == {"memory_error"}
+
+
+@pytest.fixture
+def slowly(tmp_path: Path) -> Plan:
+    """Each batch leaves the id of its embedder in the log, and takes long enough for a node to die among them."""
+    return Plan(str(tmp_path / "fired"), (Fault("embed.before", "sleep", seconds=1.0, times=1000),))
+
+
+@pytest.fixture
+def two_nodes(slowly: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    """A Ray cluster whose head has no CPU for actors, so that they all but the writer go to the second node."""
+    for name, value in slowly.environment().items():
+        monkeypatch.setenv(name, value)  # actors have the environment of their node, not that of the daemon
+    importlib.import_module("actors")  # keeps Ray on loopback, which has to be said before Ray is imported
+    ray_cluster = importlib.import_module("ray.cluster_utils")
+    node = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    cluster = ray_cluster.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **node})
+    try:
+        yield cluster, cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
+    finally:
+        cluster.shutdown()
+
+
+def test_a_node_may_die(crawl: Path, peaceful: Path, tmp_path: Path, slowly: Plan, two_nodes: tuple[Any, Any]) -> None:
+    cluster, second = two_nodes
+    state = tmp_path / "state"
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, crawl, state, *IN_PEACE, "--ray-address", cluster.address)
+        wait_for(lambda: (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0)
+        writer = (state / "writer.lock").read_text()
+        (embedder,) = {one.pid for one in fired(slowly.log)}
+        cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
+        cluster.remove_node(second, allow_graceful=False)
+        result = running.result()
+    assert result.returncode == 0, result.stderr
+    embedders = {one.pid for one in fired(slowly.log)}
+    assert embedder in embedders and len(embedders) == 2, "the node's death has not hit the embedder"
+    assert (state / "writer.lock").read_text() == writer, "the writer was not where the state is"
+    same(peaceful, state)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
