@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import faiss
@@ -16,7 +16,7 @@ import pytest
 
 from index.vectors import VectorIndex
 from ops.errors import StateError
-from ops.fsck import check_state
+from ops.fsck import Finding, check_state
 from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
@@ -281,6 +281,26 @@ def test_it_reads_beside_a_writer_that_has_not_saved_its_index(tmp_path: Path) -
     answer = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     ingest.close()
     assert answer.stdout.split() == ["True", "64"], answer.stderr
+
+
+def test_a_store_that_is_cut_off_is_said_and_not_read(broken: Path) -> None:
+    file = broken / "lmdb" / "data.mdb"
+    with file.open("rb+") as opened:
+        opened.truncate(file.stat().st_size // 2)
+    with pytest.raises(StateError, match="is cut off"):
+        check_state(broken)
+
+
+def test_a_check_that_lmdb_ends_is_a_finding(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(state: RawState) -> Iterator[Finding]:
+        raise lmdb.CorruptedError("page 7")
+        yield
+
+    monkeypatch.setitem(CHECKS, "vectors", fail)
+    said: list[str] = []
+    report = check_state(healthy, said.append)
+    assert [finding.what for finding in report.errors] == ["LMDB cannot read on: page 7"]
+    assert said == list(CHECKS)
 
 
 def test_what_is_no_state_directory_is_said(tmp_path: Path) -> None:

@@ -25,10 +25,13 @@ def fsck(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> Non
 
       shapelode fsck --json | jq .findings
     """
+    from rich.console import Console
+
     from daemon.cli.output import print_json
     from ops.fsck import check_state
 
-    report = check_state(state)
+    with Console(stderr=True).status("checking") as progress:
+        report = check_state(state, lambda name: progress.update(f"checking {name}"))
     if as_json:
         print_json(report)
     else:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import lmdb
+
 from ops.fsck import images, ledger, partition, shapes, shards, vectors
 from ops.fsck.findings import Finding, FsckReport, error
 from ops.fsck.raw import TABLES, RawState
@@ -28,8 +30,12 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def check_state(folder: Path) -> FsckReport:
+def check_state(folder: Path, on_check: Callable[[str], None] = lambda name: None) -> FsckReport:
     """Checks a state directory, beside a running daemon or without one; changes nothing.
+
+    Args:
+        folder: the state directory.
+        on_check: is told the name of each check as it begins.
 
     Raises:
         StateError: it is no state directory, or LMDB cannot open it.
@@ -39,6 +45,7 @@ def check_state(folder: Path) -> FsckReport:
         report = FsckReport(str(folder), ["records", *CHECKS], records)
         counts: Counter[str] = Counter()
         for name, check in CHECKS.items():
+            on_check(name)
             for finding in _guarded(name, check, state):
                 counts[finding.check] += 1
                 if counts[finding.check] <= _SHOWN:
@@ -56,3 +63,5 @@ def _guarded(name: str, check: Check, state: RawState) -> Iterator[Finding]:
         yield from check(state)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         yield error(name, f"a record does not have the fields it should: {type(problem).__name__} {problem}")
+    except lmdb.Error as problem:
+        yield error(name, f"LMDB cannot read on: {problem}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import lmdb
 import msgspec
 
 from ops.errors import StateError
-from ops.fsck.findings import Finding, error
+from ops.fsck.findings import RESTORE, Finding, error
 
 TABLES = (
     "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
@@ -27,21 +28,21 @@ class RawState:
     """One consistent snapshot of a state directory, read beside a daemon or without one; a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the FAISS file, then takes a snapshot of LMDB.
+        """Opens the FAISS file, then takes a snapshot of LMDB.
 
         Raises:
-            StateError: the folder holds no store, or one that LMDB cannot open.
+            StateError: the folder holds no store, one that is cut off, or one that LMDB cannot open.
         """
         self.folder = folder
         self.damage: list[Finding] = []
         if not (folder / "lmdb" / "data.mdb").exists():
             raise StateError(f"{folder} is no Shapelode state directory; name one with --state")
         # In this order: the index is saved after its vectors are durable, so it can't be ahead of the snapshot.
-        file = folder / "vectors.faiss"
-        self.index_file = file.read_bytes() if file.exists() else None
+        self.index_file = _mapped(folder / "vectors.faiss")
         self.leftovers = sorted(path.name for path in folder.glob("vectors.faiss?*"))
         try:
             self._env, self._txn = _snapshot(folder / "lmdb")
+            _check_whole(self._env, folder / "lmdb" / "data.mdb")
             names = [bytes(key).decode("utf-8", "replace") for key, _ in self._txn.cursor()]
             self._databases = {name: self._env.open_db(name.encode(), self._txn, create=False) for name in names}
         except lmdb.Error as problem:
@@ -124,6 +125,22 @@ def _snapshot(path: Path) -> tuple[lmdb.Environment, lmdb.Transaction]:
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _check_whole(env: lmdb.Environment, file: Path) -> None:
+    # LMDB maps the file: reading beyond its end would not be an error but the end of this process.
+    used = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if file.stat().st_size < used:
+        raise StateError(f"{file} is cut off: it has {file.stat().st_size} of {used} bytes; {RESTORE}")
+
+
+def _mapped(file: Path) -> mmap.mmap | bytes | None:
+    """A file's bytes without reading them; they stay when another file takes its name."""
+    try:
+        with file.open("rb") as opened:
+            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if file.stat().st_size else b""
+    except FileNotFoundError:
+        return None
 
 
 def number(key: bytes) -> int:

@@ -27,7 +27,12 @@ def check_index(state: RawState) -> Iterator[Finding]:
         if state.count("vectors"):
             yield note(INDEX, "there is no vectors.faiss yet", "nothing: it is rebuilt from the store")
         return
-    header, payload = _parts(state.index_file)
+    with memoryview(state.index_file) as raw:
+        yield from _file(state, raw)
+
+
+def _file(state: RawState, raw: memoryview) -> Iterator[Finding]:
+    header, payload = _parts(raw)
     if header is None or hashlib.sha256(payload).hexdigest() != header.get("checksum"):
         yield error(INDEX, "vectors.faiss is damaged", REINDEX)
         return
@@ -38,18 +43,18 @@ def check_index(state: RawState) -> Iterator[Finding]:
     yield from _contents(state, header, payload)
 
 
-def _parts(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
-    if not raw.startswith(_MAGIC) or len(raw) < _HEAD:
-        return None, b""
+def _parts(raw: memoryview) -> tuple[dict[str, Any] | None, memoryview]:
+    if raw[: len(_MAGIC)] != _MAGIC or len(raw) < _HEAD:
+        return None, raw
     (length,) = struct.unpack("<I", raw[len(_MAGIC) : _HEAD])
     try:
         header = msgspec.json.decode(raw[_HEAD : _HEAD + length], type=dict[str, Any])
     except msgspec.DecodeError:
-        return None, b""
+        return None, raw
     return header, raw[_HEAD + length :]
 
 
-def _contents(state: RawState, header: dict[str, Any], payload: bytes) -> Iterator[Finding]:
+def _contents(state: RawState, header: dict[str, Any], payload: memoryview) -> Iterator[Finding]:
     index: Any = faiss.deserialize_index(np.frombuffer(payload, np.uint8))
     held = faiss.vector_to_array(index.id_map)
     if len(held) != header["count"] or max(held, default=-1) != header["last_id"]:
@@ -57,7 +62,6 @@ def _contents(state: RawState, header: dict[str, Any], payload: bytes) -> Iterat
     if len(set(held.tolist())) != len(held):
         yield error(INDEX, "vectors.faiss holds a vector twice", REINDEX)
     rows = {int(image): row for row, image in enumerate(held)}
-    flat = index.index.reconstruct_n(0, len(held)) if len(held) else np.zeros((0, header["dim"]), np.float32)
     behind = 0
     for key, raw in state.items("vectors"):
         row = rows.pop(number(key), None)
@@ -65,7 +69,7 @@ def _contents(state: RawState, header: dict[str, Any], payload: bytes) -> Iterat
             behind += number(key) > header["last_id"]
             if number(key) <= header["last_id"]:
                 yield error(INDEX, f"vectors.faiss lacks image {number(key)}", REINDEX)
-        elif not np.array_equal(flat[row], np.frombuffer(raw, "<f2").astype(np.float32)):
+        elif not np.array_equal(index.index.reconstruct(row), np.frombuffer(raw, "<f2").astype(np.float32)):
             yield error(INDEX, f"vectors.faiss has another vector for image {number(key)}", REINDEX)
     for image in sorted(rows):
         yield error(INDEX, f"vectors.faiss holds image {image}, which is not stored", REINDEX)
