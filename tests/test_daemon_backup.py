@@ -12,10 +12,11 @@ import pytest
 from daemon import backup as module
 from daemon.backup import MANIFEST, backup, read_manifest, restore
 from index.library import open_library
+from index.stream.batch import Batch
 from index.vectors import VectorIndex
 from ops.errors import StateError, StorageError
 from ops.fsck import check_state, compare_states
-from tests.batches import stream
+from tests.batches import batch, sample, stream
 from tests.disk import fill, tiny_disk
 from tests.old_store import set_schema, write_schema_1
 from tests.states import busy_state
@@ -50,30 +51,40 @@ def test_a_restored_state_is_the_same_and_searchable_at_once(busy: Path, tmp_pat
 _LOAD = """
 import sys
 from pathlib import Path
-from tests.batches import open_ingest, stream
+from tests.batches import open_ingest
+from tests.test_daemon_backup import part
 ingest = open_ingest(Path(sys.argv[1]), index_every=2)
-for number, one in enumerate(stream("a", 640, 8)):
-    ingest.commit(one)
-    if number == 4:
+number = 0
+while not (Path(sys.argv[1]) / "enough").exists():
+    ingest.commit(part(number))
+    number += 1
+    if number == 5:
         print("going", flush=True)
-print("done", flush=True)
+print(number, flush=True)
 ingest.close()
 """
 
 
+def part(number: int) -> Batch:
+    """One batch of a stream without end."""
+    return batch("a", [sample(index) for index in range(8 * number, 8 * number + 8)])
+
+
 def test_a_backup_under_load_is_one_moment_from_which_the_stream_goes_on(tmp_path: Path) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", _LOAD, str(tmp_path / "live")], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None and writer.stdout.readline() == "going\n"
-    counts = [backup(tmp_path / "live", tmp_path / f"copy{number}", quiet).images for number in range(3)]
-    assert writer.poll() is None and writer.communicate(timeout=120)[0] == "done\n"
-    assert 40 <= counts[0] <= counts[1] <= counts[2] < 640 and counts[0] < counts[2]
+    live = tmp_path / "live"
+    with subprocess.Popen([sys.executable, "-c", _LOAD, str(live)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "going\n"
+        counts = [backup(live, tmp_path / f"copy{number}", quiet).images for number in range(3)]
+        (live / "enough").touch()
+        total = int(writer.stdout.readline())
+    assert 40 <= counts[0] <= counts[1] <= counts[2] <= 8 * total and counts[0] < 8 * total
     for number, count in enumerate(counts):
         state = tmp_path / f"state{number}"
         restore(tmp_path / f"copy{number}", state, quiet)
         assert check_state(state).findings == []
         assert count % 8 == 0
-        feed(state, stream("a", 640, 8)[count // 8 :])
-        assert compare_states(state, tmp_path / "live") == []
+        feed(state, [part(later) for later in range(count // 8, total)])
+        assert compare_states(state, live) == []
 
 
 def test_nothing_is_ever_overwritten(busy: Path, tmp_path: Path) -> None:
