@@ -69,7 +69,7 @@ def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: f
         options |= {"num_cpus": cpus, "object_store_memory": object_store_mib * 2**20}
     try:
         ray.init(**options)
-    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises bare ones too, such as when a busy machine takes too long to start it
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ConfigError(f"cannot start on {where}: {str(error).splitlines()[0]}") from error
 

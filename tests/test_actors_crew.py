@@ -7,7 +7,7 @@ import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
 
 from actors import crew
-from ops.errors import NotFoundError, WorkerError
+from ops.errors import ConfigError, NotFoundError, WorkerError
 
 
 def raising(error: Exception) -> Any:
@@ -41,3 +41,12 @@ def test_a_death_is_told_as_one(error: RayError, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(WorkerError, match="a worker died") as caught:
         crew.get("ref")
     assert caught.value.died and "\n" not in str(caught.value)
+
+
+def test_a_ray_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(**options: object) -> None:
+        raise Exception("The current node timed out during startup.\nThis could happen because")
+
+    monkeypatch.setattr(ray, "init", too_late)
+    with pytest.raises(ConfigError, match=r"^cannot start on a local Ray: The current node timed out[^\n]*$"):
+        crew.start_ray("", 1, 80, 1.0)
