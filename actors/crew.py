@@ -19,6 +19,7 @@ from actors.reconstructor import Reconstructor, ReconstructorOptions
 from index.ingest import IngestConfig
 from index.records import ShardRecord
 from index.schedule import Policy
+from index.stream.options import ReadOptions
 from ops.errors import ConfigError, ShapelodeError, WorkerError
 
 Handle = Any
@@ -37,7 +38,7 @@ class CrewPlan:
     backbone: str
     device: str
     precision: str
-    max_side: int
+    read: ReadOptions
     readers: int
     embedders: int
     embedder_cpus: float
@@ -120,7 +121,7 @@ def hire(plan: CrewPlan) -> Crew:
     info: BackboneInfo = get([actor.info.remote() for actor in embedders])[0]
     miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
     shards: list[ShardRecord] = get(miner.open.remote())
-    readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.max_side) for _ in range(plan.readers)]
+    readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.read) for _ in range(plan.readers)]
     reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
     return Crew(plan, info, miner, shards, readers, embedders, reconstructors)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import ray
 
 from actors.resources import claim_process, resident_bytes
-from index.stream.batch import Batch, BatchHeader, ShardCursor
+from index.stream.batch import Batch, BatchHeader, Mark, ShardCursor
+from index.stream.options import ReadOptions
+from index.stream.sandbox import DecoderPool
 
 
 class ShardReader:
     """Reads shards batch by batch; any position can be asked for, so a restart loses nothing."""
 
-    def __init__(self, max_side: int) -> None:
+    def __init__(self, options: ReadOptions) -> None:
         claim_process(1)
-        self._cursor = ShardCursor(max_side)
+        self._cursor = ShardCursor(options, DecoderPool(options.decode))
 
     @ray.method(num_returns=2)
-    def read(self, shard: str, start: int, count: int) -> tuple[BatchHeader, Batch]:
+    def read(self, shard: str, start: int, count: int, mark: Mark) -> tuple[BatchHeader, Batch]:
         """Reads up to ``count`` samples; the header comes apart, so that the batch need not travel with it."""
-        batch = self._cursor.read(shard, start, count)
+        batch = self._cursor.read(shard, start, count, mark)
         return batch.header, batch
 
     def memory(self) -> int:

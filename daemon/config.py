@@ -30,6 +30,13 @@ class StreamConfig(_Section):
     max_side: int = Field(512, ge=64, description="Images are shrunk to this many pixels a side on decoding.")
     settle_s: float = Field(5.0, ge=0, description="With --follow, read a shard once it has not grown for so long.")
     poll_s: float = Field(2.0, gt=0, description="With --follow, seconds between looks for new shards.")
+    http_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a remote shard to answer or go on.")
+    http_attempts: int = Field(4, ge=1, description="Tries, ever further apart, before a remote shard is given up.")
+    private_hosts: str = Field(
+        "", description="Hosts or networks in private ranges to read shards from, comma-separated; `*` for all."
+    )
+    decode_timeout_s: float = Field(20.0, gt=0, description="CPU time one image may take to decode.")
+    decode_memory_mib: int = Field(1024, ge=64, description="Memory one image may take to decode.")
 
 
 class BackboneConfig(_Section):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from daemon.plan import ShardPlan, Stretch
-from index.stream.batch import BatchHeader
+from index.stream.batch import BatchHeader, Mark
 
 if TYPE_CHECKING:
     from actors.crew import Ref
@@ -26,6 +26,7 @@ class Lane:
     stretch: Stretch
     reader: int
     position: int
+    mark: Mark
     reading: tuple[Ref, Ref] | None = None
     embedded: deque[tuple[BatchHeader, Ref]] = field(default_factory=deque)
     ended: bool = False
@@ -42,7 +43,7 @@ class Lanes:
     def __init__(
         self,
         plan: ShardPlan,
-        read: Callable[[int, str, int], tuple[Ref, Ref]],
+        read: Callable[[int, str, int, Mark], tuple[Ref, Ref]],
         embed: Callable[[Ref], Ref],
         *,
         readers: int,
@@ -52,7 +53,7 @@ class Lanes:
 
         Args:
             plan: where shards come from.
-            read: starts reading a batch: (reader, shard, position) to references of header and batch.
+            read: starts reading a batch: (reader, shard, position, its mark) to references of header and batch.
             embed: starts embedding a batch.
             readers: shards read at once.
             in_flight: most batches read or embedded but not taken.
@@ -67,12 +68,12 @@ class Lanes:
     def feed(self) -> None:
         """Starts as many reads as the bound allows."""
         while self._idle and self.load < self._in_flight and (stretch := self._plan.next()) is not None:
-            self._lanes.append(Lane(stretch, self._idle.pop(0), stretch.start))
+            self._lanes.append(Lane(stretch, self._idle.pop(0), stretch.start, stretch.mark))
         for lane in self._lanes:
             # The first lane may always have one batch on its way, or the others could starve it.
             room = self.load < self._in_flight or (lane is self._lanes[0] and lane.load == 0)
             if lane.reading is None and not lane.ended and room:
-                lane.reading = self._read(lane.reader, lane.stretch.shard, lane.position)
+                lane.reading = self._read(lane.reader, lane.stretch.shard, lane.position, lane.mark)
 
     def reads(self) -> list[Ref]:
         """References of the headers being waited for."""
@@ -84,7 +85,7 @@ class Lanes:
         assert lane.reading is not None
         lane.embedded.append((header, self._embed(lane.reading[1])))
         lane.reading = None
-        lane.position = header.end
+        lane.position, lane.mark = header.end, header.mark
         if header.last:
             self._end(lane)
 

@@ -15,6 +15,7 @@ from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
+from index.stream.batch import Mark
 from ops.errors import RejectError, SourceError, WorkerError
 from ops.logs import get_logger
 
@@ -125,7 +126,7 @@ class Pipeline:
             shard = self._lanes.on_failed_read(ref)
             self.failed_shards.append(shard)
             _log.error("%s", error)
-            self._reject(shard, RejectError("unreadable_shard", str(error)))
+            self._reject(shard, RejectError(error.reason, str(error)))
 
     def _commit(self) -> None:
         header, ref = self._lanes.take()
@@ -135,7 +136,7 @@ class Pipeline:
             self._telemetry.held_back("commit", report.seconds)
         if not report.index_saved:
             _log.warning("the FAISS index could not be saved; the stream goes on, the next start builds what it lacks")
-        self._plan.committed(header.shard, report.cursor)
+        self._plan.committed(header, report.cursor)
         self._telemetry.batch(header, report)
         if not self._stopping:
             self._recon.refresh()
@@ -144,8 +145,8 @@ class Pipeline:
         self._storage.call(lambda: self._crew.miner.reject_shard.remote(shard, error))
         self._telemetry.reject(error.reason)
 
-    def _read(self, reader: int, shard: str, start: int) -> tuple[Ref, Ref]:
-        header, batch = self._crew.readers[reader].read.remote(shard, start, self._config.stream.batch_size)
+    def _read(self, reader: int, shard: str, start: int, mark: Mark) -> tuple[Ref, Ref]:
+        header, batch = self._crew.readers[reader].read.remote(shard, start, self._config.stream.batch_size, mark)
         return header, batch
 
     def _embed(self, batch: Ref) -> Ref:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from index.records import ShardRecord
-from index.stream.sources import expand, is_url, local_size
+from index.stream.batch import BatchHeader, Mark, content_name
+from index.stream.sources import expand, is_url, local_stamp
 from ops.errors import RejectError
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A shard to read from a position on."""
+    """A shard to read from a position on, and what the position rests on."""
 
     shard: str
     start: int
+    mark: Mark = field(default_factory=Mark)
 
 
 class ShardPlan:
     """Hands out shards in order, each once, skipping what is committed already.
 
     With ``follow`` the patterns are looked at again and again: new shards are handed out once they have
-    stopped growing for ``settle_s`` seconds, and so are shards that grew after they had been read.
+    stopped changing for ``settle_s`` seconds, and so are shards that changed after they had been read.
+    A remote shard that was read to its end is never looked at again.
     """
 
     def __init__(
@@ -41,12 +44,12 @@ class ShardPlan:
             SourceError: a pattern matches nothing, without ``follow``.
         """
         self._patterns = list(patterns)
-        self._known = {record.url: record for record in known}
+        self._known = _latest(known)
         self._follow = follow
         self._settle_s = settle_s
         self._clock = clock
-        self._sizes: dict[str, tuple[int, float]] = {}
-        self._handed: dict[str, int] = {}
+        self._stamps: dict[str, tuple[tuple[int, int], float]] = {}
+        self._handed: dict[str, tuple[int, int]] = {}
         self.refused: list[tuple[str, RejectError]] = []
         self.skipped: list[ShardRecord] = []
         self.resumed: list[ShardRecord] = []
@@ -61,12 +64,12 @@ class ShardPlan:
             self._waiting.append(shard)
 
     def _is_read(self, shard: str) -> bool:
-        size = local_size(shard)
+        stamp = local_stamp(shard)
         if shard in self._handed:
-            return self._handed[shard] == size
+            return self._handed[shard] == stamp
         record = self._known.get(shard)
-        if record is not None and record.done and record.size == size:
-            self._handed[shard] = size
+        if record is not None and record.done and _stamp_of(record, stamp) == stamp:
+            self._handed[shard] = stamp
             self.skipped.append(record)
             return True
         return False
@@ -86,23 +89,24 @@ class ShardPlan:
         return None
 
     def _hand_out(self, shard: str) -> Stretch:
-        self._handed[shard] = local_size(shard)
+        self._handed[shard] = local_stamp(shard)
         record = self._known.get(shard)
         if record is not None and record.cursor and not record.done:
             self.resumed.append(record)
-        return Stretch(shard, record.cursor if record else 0)
+        return Stretch(shard, record.cursor, Mark(record.generation, record.prefix)) if record else Stretch(shard, 0)
 
     def _has_settled(self, shard: str) -> bool:
-        size, now = local_size(shard), self._clock()
-        seen, since = self._sizes.get(shard, (-1, now))
-        if size != seen:
-            self._sizes[shard] = (size, now)
+        stamp, now = local_stamp(shard), self._clock()
+        seen, since = self._stamps.get(shard, ((-1, 0), now))
+        if stamp != seen:
+            self._stamps[shard] = (stamp, now)
             return self._settle_s == 0
         return now - since >= self._settle_s
 
-    def committed(self, shard: str, cursor: int) -> None:
-        """Remembers how far a shard has been committed, for when it grows."""
-        self._known[shard] = ShardRecord(shard, cursor, False, self._handed.get(shard, 0))
+    def committed(self, header: BatchHeader, cursor: int) -> None:
+        """Remembers how far a shard has been committed, for when it changes."""
+        mark = header.mark
+        self._known[header.shard] = ShardRecord(header.shard, cursor, generation=mark.generation, prefix=mark.prefix)
 
     @property
     def waiting(self) -> int:
@@ -113,3 +117,14 @@ class ShardPlan:
     def finite(self) -> bool:
         """The input ends when nothing waits."""
         return not self._follow
+
+
+def _latest(records: Iterable[ShardRecord]) -> dict[str, ShardRecord]:
+    """The record of the latest content of each shard."""
+    ordered = sorted(records, key=lambda record: record.generation)
+    return {record.url.removesuffix(content_name("", record.generation)): record for record in ordered}
+
+
+def _stamp_of(record: ShardRecord, now: tuple[int, int]) -> tuple[int, int]:
+    # Records of the first version know no time.
+    return record.size, record.mtime_ns or now[1]

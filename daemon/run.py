@@ -28,6 +28,7 @@ from index.ingest import IngestConfig
 from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
+from index.stream.options import DecodeLimits, HttpOptions, ReadOptions
 from index.stream.sources import expand
 from ops.errors import WorkerError
 from ops.logs import get_logger
@@ -182,7 +183,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         backbone=backbone.name,
         device=backbone.device,
         precision=backbone.precision,
-        max_side=config.stream.max_side,
+        read=read_options(config),
         readers=config.stream.readers,
         embedders=backbone.embedders,
         embedder_cpus=backbone.num_cpus,
@@ -202,6 +203,14 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),
         policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
     )
+
+
+def read_options(config: Config) -> ReadOptions:
+    """What the configuration says of reading shards."""
+    stream = config.stream
+    hosts = tuple(name.strip().lower() for name in stream.private_hosts.split(",") if name.strip())
+    http = HttpOptions(stream.http_timeout_s, stream.http_attempts, private_hosts=hosts)
+    return ReadOptions(stream.max_side, http, DecodeLimits(stream.decode_timeout_s, stream.decode_memory_mib))
 
 
 @contextmanager

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from msgspec.structs import replace
 
 from index import publish as publishing
+from index.admission import Draft, Refused, admit
 from index.cache import VectorCache
-from index.codec import decode_vector, encode_crop, encode_mask, encode_vector
+from index.codec import encode_crop, encode_mask, encode_vector
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.lock import FileLock
 from index.migrations import migrate
@@ -23,7 +24,9 @@ from index.partition import Learned, Partition, write_lineage
 from index.records import Identity, RejectRecord, SampleRecord, ShardRecord
 from index.schedule import Policy, Schedule, recon_input, schedule
 from index.store import SCHEMA, Store, Transaction, claim_identity
-from index.stream.batch import Batch, Sample
+from index.stream.batch import Batch, BatchHeader, Sample, content_name
+from index.stream.sources import is_url
+from index.stream.tar import DAMAGE
 from index.tables import (
     CROPS,
     MASKS,
@@ -35,14 +38,13 @@ from index.tables import (
     digest,
     encode_key,
 )
-from index.totals import add_counts, count_rejects, library_loss
+from index.totals import add_counts, count_rejects, library_loss, uncount_reject
 from index.views import ObjectView
 from ops.clock import wall_time
-from ops.errors import RejectError, StateError
+from ops.errors import FingerprintError, RejectError, StateError
 from ops.faults import reach
 
 T = TypeVar("T")
-TORN = "truncated_tar"
 _WRITER_WAIT_S = 30.0
 
 
@@ -84,26 +86,6 @@ class CommitReport:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """What a reject record is made of."""
-
-    index: int
-    key: str
-    error: RejectError
-
-
-@dataclass
-class _Draft:
-    """Samples of a batch that will be stored, as they are numbered, and how many images are stored with them."""
-
-    stored: int = 0
-    ids: list[int] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    vectors: list[NDArray[np.float32]] = field(default_factory=list)
-    rejects: list[_Refused] = field(default_factory=list)
-
-
 class Ingest:
     """Owns the store, the clusterer and the FAISS index of a state directory."""
 
@@ -119,6 +101,7 @@ class Ingest:
         # The daemon has a lock of its own; this one is the writer's, who may outlive a killed daemon for a while.
         self._lock = FileLock(folder / "writer.lock", wait_s=_WRITER_WAIT_S)
         self._since_save = 0
+        self._fingerprint, self._dim = fingerprint, dim
         store: Store | None = None
         try:
             self._store = store = Store(folder, readonly=False, map_size_gib=config.map_size_gib)
@@ -156,23 +139,26 @@ class Ingest:
 
         Raises:
             StateError: the batch does not follow on what is committed of its shard.
+            FingerprintError: it was embedded by another backbone than the library's.
         """
         began = time.perf_counter()
+        if any(sample.view is not None for sample in batch.samples) and batch.fingerprint != self._fingerprint:
+            raise FingerprintError(
+                f"a batch of {batch.header.shard} was embedded by backbone {batch.fingerprint or 'unknown'}, this "
+                f"library holds vectors of {self._fingerprint}; all embedders need the same weights and packages"
+            )
         draft, lineage = self._transact("commit", lambda txn: self._write(txn, batch), undone=self._forget)
         self._cache.add(draft.ids, draft.vectors, draft.stored)
         return self._report(batch, draft, lineage, self._save_sometimes(), began)
 
-    def _write(self, txn: Transaction, batch: Batch) -> tuple[_Draft, Counter[str]]:
-        header = batch.header
-        shard = txn.get(SHARDS, digest(header.shard)) or ShardRecord(header.shard)
-        if header.start > shard.cursor:
-            raise StateError(f"{header.shard}: batch starts at {header.start}, committed up to {shard.cursor}")
+    def _write(self, txn: Transaction, batch: Batch) -> tuple[Draft, Counter[str]]:
+        shard = self._shard(txn, batch.header)
         fresh = [sample for sample in batch.samples if sample.index >= shard.cursor]
-        if shard.done and shard.size == header.size:
-            # The cursor waits at the damage, which therefore comes again with a batch that is committed already.
-            fresh = [sample for sample in fresh if not _is_torn(sample)]
+        goes_on = batch.header.last or batch.header.end > shard.cursor
+        if goes_on:
+            shard = _mended(txn, shard)
         counters = txn.counters()
-        draft = _draft(txn, header.shard, fresh, counters.next_sample)
+        draft = admit(txn, shard.url, fresh, counters.next_sample, self._dim)
         stored = len(draft.ids)
         learned = Learned([], [], [])
         if draft.ids:
@@ -180,13 +166,27 @@ class Ingest:
         for sample_id, sample, micro, strength in zip(
             draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
         ):
-            _put_sample(txn, sample_id, sample, header.shard, micro, strength)
+            _put_sample(txn, sample_id, sample, shard.url, micro, strength)
         lineage = write_lineage(txn, learned.events, counters.stored + stored)
-        _put_rejects(txn, header.shard, draft.rejects)
+        _put_rejects(txn, shard.url, draft.rejects)
         draft.stored = counters.stored + stored
         add_counts(txn, next_sample=stored, stored=stored, next_lineage=len(learned.events))
-        _put_shard(txn, shard, batch, stored, len(draft.rejects))
+        if goes_on:
+            _put_shard(txn, shard, batch, draft)
         return draft, lineage
+
+    def _shard(self, txn: Transaction, header: BatchHeader) -> ShardRecord:
+        """The record a batch goes on with; the first batch of new content begins one and ends the one before."""
+        generation = header.mark.generation
+        name = content_name(header.shard, generation)
+        shard = txn.get(SHARDS, digest(name)) or ShardRecord(name, generation=generation)
+        if header.start > shard.cursor:
+            raise StateError(f"{name}: batch starts at {header.start}, committed up to {shard.cursor}")
+        before = txn.get(SHARDS, digest(content_name(header.shard, generation - 1))) if generation else None
+        if before is not None and not before.done:
+            txn.put(SHARDS, digest(before.url), replace(before, done=True))
+            add_counts(txn, shards_done=1)
+        return shard
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
@@ -237,10 +237,10 @@ class Ingest:
         self._store.forget_dead_readers()
         return self._cache.save()
 
-    def _report(self, batch: Batch, draft: _Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
+    def _report(self, batch: Batch, draft: Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:
             counters = txn.counters()
-            shard = txn.get(SHARDS, digest(batch.header.shard))
+            shard = txn.get(SHARDS, digest(content_name(batch.header.shard, batch.header.mark.generation)))
         return CommitReport(
             shard=batch.header.shard,
             cursor=shard.cursor if shard else 0,
@@ -262,25 +262,6 @@ class Ingest:
         )
 
 
-def _draft(txn: Transaction, shard: str, samples: list[Sample], next_id: int) -> _Draft:
-    draft = _Draft()
-    seen: set[str] = set()
-    for sample in samples:
-        place = digest(shard, sample.key)
-        reject = sample.reject
-        if reject is None and (place in seen or txn.get(SAMPLE_KEYS, place) is not None):
-            reject = RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
-        if reject is not None or sample.view is None:
-            draft.rejects.append(_refused(sample, reject or RejectError("not_embedded", "no view")))
-            continue
-        seen.add(place)
-        draft.ids.append(next_id + len(draft.ids))
-        draft.samples.append(sample)
-        # What clusters is what is stored: a restart must see the very same vectors.
-        draft.vectors.append(decode_vector(encode_vector(sample.view.descriptor)))
-    return draft
-
-
 def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, micro: int, strength: float) -> None:
     view = sample.view
     assert isinstance(view, ObjectView)
@@ -291,20 +272,13 @@ def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, mi
     )  # fmt: skip
     txn.put(SAMPLES, sample_id, record)
     txn.put(SAMPLE_KEYS, digest(shard, sample.key), encode_key(sample_id))
+    txn.put(SAMPLE_KEYS, sample.sha256, encode_key(sample_id))
     txn.put(VECTORS, sample_id, encode_vector(view.descriptor))
     txn.put(CROPS, sample_id, encode_crop(view.crop))
     txn.put(MASKS, sample_id, encode_mask(view.mask))
 
 
-def _is_torn(sample: Sample) -> bool:
-    return sample.reject is not None and sample.reject.reason == TORN
-
-
-def _refused(sample: Sample, error: RejectError) -> _Refused:
-    return _Refused(-1 if error.reason == TORN else sample.index, sample.key, error)
-
-
-def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused]) -> None:
+def _put_rejects(txn: Transaction, shard: str, rejects: list[Refused]) -> None:
     for number, refused in enumerate(rejects, start=txn.counters().next_reject):
         reason, detail = refused.error.reason, refused.error.detail
         txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index))
@@ -313,21 +287,47 @@ def _put_rejects(txn: Transaction, shard: str, rejects: list[_Refused]) -> None:
 
 
 def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
-    known = txn.get(SHARDS, digest(shard)) or ShardRecord(shard)
-    if known.rejected:
+    known = _current(txn, shard)
+    before = txn.get(REJECTS, known.damage) if known.damage >= 0 else None
+    if before is not None and (before.reason, before.detail) == (error.reason, error.detail):
         return
-    txn.put(SHARDS, digest(shard), msgspec.structs.replace(known, rejected=1))
-    _put_rejects(txn, shard, [_Refused(-1, "", error)])
+    known = _mended(txn, known)
+    number = txn.counters().next_reject
+    _put_rejects(txn, known.url, [Refused(-1, "", error)])
+    txn.put(SHARDS, digest(known.url), replace(known, rejected=known.rejected + 1, damage=number))
 
 
-def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, stored: int, rejected: int) -> None:
-    header, end = batch.header, batch.header.end
-    torn = next((sample.index for sample in batch.samples if _is_torn(sample)), None)
-    # A torn tar may be whole the next time: the cursor stays at the damage, so that what follows is read then.
-    changed = msgspec.structs.replace(
-        shard, cursor=end if torn is None else torn, done=header.last, size=header.size,
-        stored=shard.stored + stored, rejected=shard.rejected + rejected,
+def _current(txn: Transaction, shard: str) -> ShardRecord:
+    """The latest content of a shard."""
+    found = ShardRecord(shard)
+    for generation in count():
+        record = txn.get(SHARDS, digest(content_name(shard, generation)))
+        if record is None:
+            break
+        found = record
+    return found
+
+
+def _mended(txn: Transaction, shard: ShardRecord) -> ShardRecord:
+    """A shard that is read on where it was damaged: its damage is no reject any more."""
+    damage = txn.get(REJECTS, shard.damage) if shard.damage >= 0 else None
+    if damage is None:
+        return shard
+    txn.delete(REJECTS, shard.damage)
+    uncount_reject(txn, damage.reason)
+    return replace(shard, damage=-1, rejected=shard.rejected - 1)
+
+
+def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, draft: Draft) -> None:
+    header = batch.header
+    last = batch.samples[-1] if batch.samples else None
+    damaged = last is not None and last.reject is not None and last.reject.reason in DAMAGE
+    # What is damaged may be whole the next time: the cursor stays there, so that what follows is read then.
+    changed = replace(
+        shard, cursor=max(shard.cursor, header.end - damaged), size=header.size, mtime_ns=header.mtime_ns,
+        done=header.last and not (damaged and is_url(header.shard)), prefix=header.mark.prefix,
+        stored=shard.stored + len(draft.ids), rejected=shard.rejected + len(draft.rejects),
+        damage=txn.counters().next_reject - 1 if damaged else -1,
     )  # fmt: skip
-    if changed.cursor >= shard.cursor:
-        txn.put(SHARDS, digest(header.shard), changed)
-        add_counts(txn, shards_done=changed.done - shard.done)
+    txn.put(SHARDS, digest(shard.url), changed)
+    add_counts(txn, shards_done=changed.done - shard.done)

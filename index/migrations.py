@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from index.store import SCHEMA, Store, Transaction
-from index.tables import IDENTITY, Table
+from index.tables import IDENTITY, SAMPLE_KEYS, SAMPLES, Table, encode_key
 from index.totals import recount
 from ops.errors import StateError
 from ops.logs import get_logger
@@ -24,8 +24,16 @@ class _Mark(msgspec.Struct, frozen=True):
 
 _MARK = Table(IDENTITY.name, _Mark)
 
+
+def _digest_images(txn: Transaction) -> None:
+    for (number,), record in list(txn.scan(SAMPLES)):
+        if record.sha256 and txn.get(SAMPLE_KEYS, record.sha256) is None:
+            txn.put(SAMPLE_KEYS, record.sha256, encode_key(number))
+
+
 STEPS: Mapping[int, Callable[[Transaction], None]] = {
     1: recount,  # 2 keeps totals of clusters, shapes, shards and reasons in the counters
+    2: _digest_images,  # 3 finds images by their digest
 }
 """Schema -> what makes a store of that schema one of the next."""
 

@@ -35,12 +35,16 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a shard has been committed.
 
     Attributes:
-        url: the shard's absolute path or URL.
+        url: the shard's absolute path or URL; with ``#`` and the generation if it had other contents before.
         cursor: samples of the shard that are committed, stored or rejected.
         done: the end of the shard was reached.
         size: bytes of a local file when it was read last, to notice growth; 0 for URLs.
         stored: samples that became images.
         rejected: samples that went to the rejects table.
+        mtime_ns: modification time of a local file when it was read last; 0 for URLs.
+        generation: contents the shard had before this one.
+        prefix: digest of what lies before the cursor, to notice that the content was replaced; empty if unknown.
+        damage: number in the rejects table of what keeps the rest from being read, -1 for nothing.
     """
 
     url: str
@@ -49,6 +53,10 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
     stored: int = 0
     rejected: int = 0
+    mtime_ns: int = 0
+    generation: int = 0
+    prefix: str = ""
+    damage: int = -1
 
 
 class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -41,6 +41,11 @@ def encode_key(key: Key) -> bytes:
     return b"".join(_part(part) for part in parts)
 
 
+def decode_key(raw: bytes) -> int:
+    """The number of a key of one integer."""
+    return int.from_bytes(raw, "big")
+
+
 def digest(*parts: str) -> str:
     """A fixed-length stand-in for text that may exceed LMDB's limit of 511 bytes a key."""
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -77,7 +82,7 @@ SHARDS = Table("shards", ShardRecord)
 SAMPLES = Table("samples", SampleRecord)
 """sample -> where it came from."""
 SAMPLE_KEYS = Table("sample_keys", bytes)
-"""digest(shard, key) -> sample, packed; keeps an image from being stored twice."""
+"""digest(shard, key), and SHA-256 of the encoded image -> sample, packed; keep an image from being stored twice."""
 VECTORS = Table("vectors", bytes)
 """sample -> descriptor as float16."""
 CROPS = Table("crops", bytes)

@@ -30,6 +30,14 @@ def count_rejects(txn: Transaction, reasons: Iterable[str]) -> None:
     txn.put_only(COUNTERS, msgspec.structs.replace(counters, rejected=rejected, rejects_by_reason=dict(by_reason)))
 
 
+def uncount_reject(txn: Transaction, reason: str) -> None:
+    """Takes back a reject that is none any more."""
+    counters = txn.counters()
+    by_reason = Counter(counters.rejects_by_reason) - Counter([reason])
+    changed = msgspec.structs.replace(counters, rejected=counters.rejected - 1, rejects_by_reason=dict(by_reason))
+    txn.put_only(COUNTERS, changed)
+
+
 def write_cluster(txn: Transaction, cluster: int, record: ClusterRecord) -> None:
     """Sets the record of a cluster and moves the totals by what changed."""
     before, after = _share(txn.get(CLUSTERS, cluster)), _share(record)

@@ -7,6 +7,7 @@ ShapelodeError                 base; its message is one line that says what to d
 │   ├── StorageError           its disk is full or failing; carries which
 │   └── FingerprintError       it holds vectors of another backbone
 ├── SourceError                a shard pattern or URL cannot be read at all
+│   └── ForbiddenSourceError   it leads to an address that may not be read from
 ├── BackboneError              weights missing, unreadable or unreachable
 ├── PortInUseError             a listening address is taken
 ├── NotFoundError              an unknown cluster, shape, version or image
@@ -59,7 +60,19 @@ class FingerprintError(StateError):
 
 
 class SourceError(ShapelodeError):
-    """A shard pattern matches nothing or a URL is not allowed or not reachable."""
+    """A shard pattern matches nothing or a URL is not reachable.
+
+    Attributes:
+        reason: label a shard refused for it is counted under.
+    """
+
+    reason = "unreadable_shard"
+
+
+class ForbiddenSourceError(SourceError):
+    """A URL leads to a scheme or address that may not be read from."""
+
+    reason = "forbidden_url"
 
 
 class BackboneError(ShapelodeError):
@@ -95,8 +108,11 @@ class WorkerError(ShapelodeError):
     """A worker process died, or raised what it should not.
 
     Attributes:
+        reason: label a shard refused for it is counted under.
         died: the process is gone, and what it was working on with it.
     """
+
+    reason = "unreadable_shard"
 
     def __init__(self, message: str, *, died: bool) -> None:
         super().__init__(message)

@@ -34,7 +34,7 @@ def sample(index: int, seed: int | None = None, key: str | None = None, reject: 
 def batch(shard: str, samples: list[Sample], *, last: bool = False, start: int | None = None) -> Batch:
     """A batch of consecutive samples."""
     begin = samples[0].index if start is None else start
-    return Batch(BatchHeader(shard, begin, begin + len(samples), last, 0, 0.01), samples)
+    return Batch(BatchHeader(shard, begin, begin + len(samples), last, 0, 0.01), samples, fingerprint="f" * 8)
 
 
 def stream(shard: str, count: int, size: int, seed: int = 0) -> list[Batch]:

@@ -39,11 +39,13 @@ from index.tables import (
     MICRO_SAMPLES,
     MICROS,
     REJECTS,
+    SAMPLE_KEYS,
     SAMPLES,
     SHAPES,
     SHARDS,
     VECTORS,
     digest,
+    encode_key,
 )
 from index.totals import recount
 from index.views import CROP_SIZE
@@ -121,9 +123,10 @@ def _write_images(txn: Transaction, plan: Plan) -> int:
         crop = np.full((CROP_SIZE, CROP_SIZE, 3), (40 + 30 * cluster) % 256, np.uint8)
         record = SampleRecord(
             f"{sample:06d}", "/crawl/0.tar", sample, f"https://example.org/{sample}.jpg", 640, 480,
-            (10.0, 20.0, 410.0, 420.0), 0.3, "0" * 64, micro, 0.9, TIME,
+            (10.0, 20.0, 410.0, 420.0), 0.3, f"{sample:064d}", micro, 0.9, TIME,
         )  # fmt: skip
         txn.put(SAMPLES, sample, record)
+        txn.put(SAMPLE_KEYS, record.sha256, encode_key(sample))
         txn.put(VECTORS, sample, encode_vector(vector / np.linalg.norm(vector)))
         txn.put(CROPS, sample, encode_crop(crop))
         txn.put(MASKS, sample, encode_mask(np.ones((CROP_SIZE, CROP_SIZE), bool)))

@@ -18,6 +18,7 @@ _COUNTERS_1 = ("next_sample", "next_reject", "next_lineage", "stored", "rejected
 _CLUSTER_1 = (
     "size", "born", "state", "attempted_size", "attempts", "failures", "verdict", "reason", "version",
 )  # fmt: skip
+_PLACE_LENGTH = 32  # images were found by shard and key alone
 _REJECT_1 = ("shard", "key", "reason", "detail", "time")
 
 
@@ -44,7 +45,8 @@ def write_schema_1(source: Path, target: Path) -> None:
         table = env.open_db(name.encode())
         with env.begin(write=True, db=table) as txn:
             for key, value in entries[name].items():
-                txn.put(key, _downgraded(name, value))
+                if name != "sample_keys" or len(key) == _PLACE_LENGTH:
+                    txn.put(key, _downgraded(name, value))
     env.close()
 
 

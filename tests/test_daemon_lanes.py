@@ -5,7 +5,7 @@ from typing import Any
 
 from daemon.lanes import Lanes
 from daemon.plan import ShardPlan
-from index.stream.batch import BatchHeader
+from index.stream.batch import BatchHeader, Mark
 from tests.tars import write_shard
 
 BATCH = 2
@@ -18,7 +18,7 @@ class Stage:
         self.lengths = lengths
         self.most = 0
 
-    def read(self, reader: int, shard: str, start: int) -> tuple[Any, Any]:
+    def read(self, reader: int, shard: str, start: int, mark: Mark) -> tuple[Any, Any]:
         return ("header", shard, start), ("batch", shard, start)
 
     def embed(self, batch: Any) -> Any:

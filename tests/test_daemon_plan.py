@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from daemon.plan import ShardPlan, Stretch
 from index.records import ShardRecord
+from index.stream.batch import BatchHeader, Mark
 from ops.errors import SourceError
 from tests.tars import write_shard
 
@@ -23,6 +25,13 @@ def drain(plan: ShardPlan) -> list[Stretch]:
 
 def record(path: str, cursor: int, done: bool) -> ShardRecord:
     return ShardRecord(path, cursor, done, Path(path).stat().st_size)
+
+
+MARK = Mark(1, "abc")
+
+
+def header(path: str, end: int) -> BatchHeader:
+    return BatchHeader(path, 0, end, True, 0, 0.0, mark=MARK)
 
 
 def test_new_shards_are_handed_out_once_in_order(tmp_path: Path) -> None:
@@ -47,6 +56,15 @@ def test_a_finished_shard_that_grew_is_read_on(tmp_path: Path) -> None:
     assert drain(ShardPlan([path], [known], follow=False)) == [Stretch(path, 2)]
 
 
+def test_a_finished_shard_that_only_its_time_tells_apart_is_looked_at_again(tmp_path: Path) -> None:
+    path = shard(tmp_path, "0.tar")
+    found = Path(path).stat()
+    known = ShardRecord(path, 2, True, found.st_size, mtime_ns=found.st_mtime_ns, generation=3, prefix="abc")
+    assert drain(ShardPlan([path], [known], follow=False)) == []
+    os.utime(path, ns=(0, found.st_mtime_ns + 1))
+    assert drain(ShardPlan([path], [known], follow=False)) == [Stretch(path, 2, Mark(3, "abc"))]
+
+
 def test_no_match_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         ShardPlan([str(tmp_path / "*.tar")], [], follow=False)
@@ -66,7 +84,7 @@ def test_following_waits_until_a_shard_has_settled(tmp_path: Path) -> None:
     assert plan.next() is None
     now[0] = 9.0
     assert plan.next() == Stretch(path, 0)
-    plan.committed(path, 30)
+    plan.committed(header(path, 30), 30)
     plan.look_again()
     assert plan.next() is None
 
@@ -75,7 +93,7 @@ def test_following_reads_on_where_a_grown_shard_ended(tmp_path: Path) -> None:
     path = shard(tmp_path, "0.tar")
     plan = ShardPlan([str(tmp_path)], [], follow=True, settle_s=0.0)
     assert plan.next() == Stretch(path, 0)
-    plan.committed(path, 2)
+    plan.committed(header(path, 2), 2)
     write_shard(Path(path), [f"k{i}" for i in range(30)])
     plan.look_again()
-    assert plan.next() == Stretch(path, 2)
+    assert plan.next() == Stretch(path, 2, MARK)

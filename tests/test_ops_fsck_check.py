@@ -122,6 +122,14 @@ def camera_of_nobody(editor: Editor) -> None:
     editor.set("cameras", shape(editor), msgspec.msgpack.encode(cameras))
 
 
+def lose_place(editor: Editor) -> None:
+    editor.set("sample_keys", next(key for key in editor.keys("sample_keys") if len(key) == 32), None)
+
+
+def sha(editor: Editor, number: int) -> str:
+    return str(msgspec.msgpack.decode(editor.get("samples", image(number)))["sha256"])
+
+
 BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("records", "is no record", lambda e: e.set("samples", image(5), b"\xc1garbage")),
     ("identity", "nothing says", lambda e: e.set("identity", b"only", None)),
@@ -134,16 +142,19 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("totals", "total stored", lambda e: e.change("counters", b"only", stored=7)),
     ("totals", "total next_sample", lambda e: e.change("counters", b"only", next_sample=7)),
     ("totals", "total rejected", lambda e: e.change("counters", b"only", rejected=7)),
-    ("totals", "total next_reject", lambda e: e.change("counters", b"only", next_reject=0)),
+    ("totals", "where the next ones go", lambda e: e.change("counters", b"only", next_reject=0)),
     ("totals", "total next_lineage", lambda e: e.change("counters", b"only", next_lineage=0)),
     ("totals", "total published", lambda e: e.change("counters", b"only", published=9)),
     ("totals", "total reconstructions", lambda e: e.change("counters", b"only", reconstructions=9)),
-    ("totals", "rejects are not numbered", drop_first("rejects")),
-    ("totals", "lineage are not numbered", drop_first("lineage")),
+    ("totals", "total rejected", drop_first("rejects")),
+    ("totals", "lineage is not numbered", drop_first("lineage")),
     ("image keys", "numbers have a gap", lambda e: e.set("samples", image(5), None)),
     ("image keys", "stored twice", other_place),
-    ("image keys", "its key leads to nothing", drop_first("sample_keys")),
+    ("image keys", "its key leads to nothing", lose_place),
     ("image keys", "keys for", lambda e: e.set("sample_keys", b"0" * 32, image(0))),
+    ("image digests", "leads to nothing", lambda e: e.set("sample_keys", sha(e, 9).encode(), None)),
+    ("image digests", "leads to image 9", lambda e: e.change("samples", image(5), sha256=sha(e, 9))),
+    ("image digests", "digests for", lambda e: e.set("sample_keys", b"f" * 64, image(0))),
     ("vectors", "no entry in vectors", lambda e: e.set("vectors", image(4), None)),
     ("vectors", "which is not stored", lambda e: e.set("vectors", image(10**6), bytes(2 * DIM))),
     ("vectors", "bytes, not", lambda e: e.set("vectors", image(4), bytes(6))),

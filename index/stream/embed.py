@@ -19,6 +19,10 @@ from ops.faults import reach
 class Encoder(Protocol):
     """What a backbone has to offer here."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of its weights and preprocessing."""
+
     def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
         """The view of each RGB image ``(H, W, 3)``, or why there is none."""
 
@@ -37,7 +41,7 @@ def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
     for place, result in zip(places, results, strict=True):
         samples[place] = _embedded(samples[place], result)
     reach("embed.after")
-    return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began)
+    return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began, fingerprint=backbone.fingerprint)
 
 
 def _embedded(sample: Sample, result: ObjectView | RejectError) -> Sample:

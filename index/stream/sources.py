@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import glob
-import time
-import urllib.error
-import urllib.request
+import io
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 import braceexpand
 
+from index.stream.options import HttpOptions
+from index.stream.remote import RemoteShard
 from ops.errors import RejectError, SourceError
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_HTTP_TIMEOUT_S = 30.0
-_HTTP_ATTEMPTS = 3
+_BUFFER = 2**18
 
 
 def is_url(shard: str) -> bool:
@@ -76,43 +74,27 @@ def _local(item: str) -> list[str]:
     return sorted(str(match.resolve()) for match in matches if match.is_file())
 
 
-def local_size(shard: str) -> int:
-    """Bytes of a local shard; 0 for a URL or a vanished file."""
+def local_stamp(shard: str) -> tuple[int, int]:
+    """Bytes and modification time in ns of a local shard; zeros for a URL or a vanished file."""
     if is_url(shard):
-        return 0
+        return 0, 0
     try:
-        return Path(shard).stat().st_size
+        found = Path(shard).stat()
     except OSError:
-        return 0
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
-def open_shard(shard: str) -> AbstractContextManager[IO[bytes]]:
+def open_shard(shard: str, options: HttpOptions) -> IO[bytes]:
     """Opens a shard for sequential reading.
 
     Raises:
-        SourceError: it does not exist or, over http, did not answer in several tries.
+        SourceError: it does not exist or, over http, gave no usable answer in several tries.
+        ForbiddenSourceError: it is at an address that may not be read from.
     """
     if is_url(shard):
-        return _open_http(shard)
+        return io.BufferedReader(RemoteShard(shard, options), _BUFFER)
     try:
         return open(shard, "rb")
     except OSError as error:
         raise SourceError(f"cannot read shard {shard}: {error.strerror}") from error
-
-
-def _open_http(shard: str) -> AbstractContextManager[IO[bytes]]:
-    failure: Exception | None = None
-    for attempt in range(_HTTP_ATTEMPTS):
-        if attempt:
-            time.sleep(2.0**attempt / 4)
-        try:
-            response: AbstractContextManager[IO[bytes]] = urllib.request.urlopen(shard, timeout=_HTTP_TIMEOUT_S)
-            return response
-        except urllib.error.HTTPError as error:
-            failure = error
-            error.close()
-            if error.code < 500:
-                break
-        except OSError as error:
-            failure = error
-    raise SourceError(f"cannot read shard {shard}: {failure}") from failure

@@ -18,6 +18,7 @@ CHECKS: dict[str, Check] = {
     ledger.IDENTITY: ledger.check_identity,
     ledger.TOTALS: ledger.check_totals,
     images.KEYS: images.check_keys,
+    images.DIGESTS: images.check_digests,
     images.VECTORS: images.check_vectors,
     images.PIXELS: images.check_pixels,
     shards.SHARDS: shards.check_shards,

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from ops.fsck.findings import Finding, error
+from ops.fsck.findings import Finding, error, note
 from ops.fsck.raw import RawState, number, packed
 
-KEYS, VECTORS, PIXELS = "image keys", "vectors", "crops and masks"
+KEYS, DIGESTS, VECTORS, PIXELS = "image keys", "image digests", "vectors", "crops and masks"
+_PLACE_LENGTH = 32  # of the digest of shard and key; that of a file is twice as long
+OLDER = "nothing; a version that did not compare files stored both"
 
 
 def check_keys(state: RawState) -> Iterator[Finding]:
@@ -29,8 +31,27 @@ def check_keys(state: RawState) -> Iterator[Finding]:
             other = "nothing" if found is None else f"image {number(found)}"
             what = f"image {number(key)}, {record['key']!r} of {record['shard']}: its key leads to {other}"
             yield error(KEYS, f"{what}; it may be stored twice")
-    if state.count("sample_keys") != state.count("samples"):
-        yield error(KEYS, f"{state.count('sample_keys')} keys for {state.count('samples')} images")
+    kept = sum(len(key) == _PLACE_LENGTH for key in state.keys("sample_keys"))
+    if kept != state.count("samples"):
+        yield error(KEYS, f"{kept} keys for {state.count('samples')} images")
+
+
+def check_digests(state: RawState) -> Iterator[Finding]:
+    """The digest of each encoded image leads to it, so that none can be stored twice."""
+    if (state.record("identity") or {}).get("schema", 0) < 3:
+        return
+    first: dict[str, bytes] = {}
+    for key, record in state.records("samples"):
+        twin = first.setdefault(record["sha256"], key)
+        found = state.get("sample_keys", record["sha256"].encode())
+        if found != twin:
+            other = "nothing" if found is None else f"image {number(found)}"
+            yield error(DIGESTS, f"image {number(key)}: the digest of its file leads to {other}")
+        if twin != key:
+            yield note(DIGESTS, f"image {number(key)} is the same file as image {number(twin)}", OLDER)
+    kept = sum(len(key) != _PLACE_LENGTH for key in state.keys("sample_keys"))
+    if kept != len(first):
+        yield error(DIGESTS, f"{kept} digests for {len(first)} different files")
 
 
 def _place(shard: str, key: str) -> bytes:

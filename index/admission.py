@@ -1,0 +1,99 @@
+"""Which samples of a batch become images: the border where keys, vectors and views are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.codec import decode_vector, encode_vector
+from index.store import Transaction
+from index.stream.batch import Sample
+from index.stream.tar import DAMAGE
+from index.tables import SAMPLE_KEYS, decode_key, digest
+from index.views import CROP_SIZE, ObjectView
+from ops.errors import RejectError
+
+_NORM_TOLERANCE = 0.02  # float16 costs a thousandth
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a reject record is made of; ``index`` is -1 for what is no sample."""
+
+    index: int
+    key: str
+    error: RejectError
+
+
+@dataclass
+class Draft:
+    """Samples of a batch that will be stored, as they are numbered, and how many images are stored with them."""
+
+    stored: int = 0
+    ids: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    rejects: list[Refused] = field(default_factory=list)
+
+
+def admit(txn: Transaction, shard: str, samples: Sequence[Sample], next_id: int, dim: int) -> Draft:
+    """Sorts samples into images and refusals.
+
+    Args:
+        txn: the batch's transaction.
+        shard: name of the shard's content.
+        samples: of one batch, those not committed yet.
+        next_id: number of the next image.
+        dim: length of a descriptor.
+    """
+    draft = Draft()
+    keys: set[str] = set()
+    images: dict[str, int] = {}
+    for sample in samples:
+        refusal = sample.reject or _unfit(sample.view, dim) or _repeated(txn, shard, sample, keys, images)
+        if refusal is not None or sample.view is None:
+            index = -1 if refusal is not None and refusal.reason in DAMAGE else sample.index
+            draft.rejects.append(Refused(index, sample.key, refusal or RejectError("not_embedded", "no view")))
+            continue
+        keys.add(sample.key)
+        images[sample.sha256] = next_id + len(draft.ids)
+        draft.ids.append(next_id + len(draft.ids))
+        draft.samples.append(sample)
+        # What clusters is what is stored: a restart must see the very same vectors.
+        draft.vectors.append(decode_vector(encode_vector(sample.view.descriptor)))
+    return draft
+
+
+def _repeated(
+    txn: Transaction, shard: str, sample: Sample, keys: set[str], images: dict[str, int]
+) -> RejectError | None:
+    """Why a sample is one that came before, by its key in this shard or by its image anywhere."""
+    if sample.key in keys or txn.get(SAMPLE_KEYS, digest(shard, sample.key)) is not None:
+        return RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
+    raw = txn.get(SAMPLE_KEYS, sample.sha256)
+    twin = images.get(sample.sha256) if raw is None else decode_key(raw)
+    return None if twin is None else RejectError("duplicate_image", f"the same file is stored as image {twin}")
+
+
+def _unfit(view: ObjectView | None, dim: int) -> RejectError | None:
+    """Why an embedded view must not be stored, whatever backbone it came from."""
+    if view is None:
+        return None
+    vector = np.asarray(view.descriptor)
+    if vector.shape != (dim,):
+        return RejectError("bad_vector", f"a descriptor of shape {vector.shape}, not ({dim},)")
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(vector.astype(np.float16).astype(np.float64)))
+    if not np.isfinite(length):
+        return RejectError("bad_vector", "a descriptor that is not finite")
+    if abs(length - 1) > _NORM_TOLERANCE:
+        return RejectError("bad_vector", f"a descriptor of length {length:.3g}, not 1")
+    side = (CROP_SIZE, CROP_SIZE)
+    if view.crop.shape != (*side, 3) or view.mask.shape != side:
+        return RejectError("bad_view", f"a crop of shape {view.crop.shape}, a mask of shape {view.mask.shape}")
+    if not np.isfinite([*view.box, view.foreground]).all():
+        return RejectError("bad_view", "a box that is not finite")
+    return None
