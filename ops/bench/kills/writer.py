@@ -19,6 +19,7 @@ from index.records import CameraRecord, ShapeVerdict
 from index.schedule import Policy
 from index.stream.batch import ShardCursor
 from index.stream.embed import embed_batch
+from index.stream.options import ReadOptions
 from ops.bench.kills.stream import DIM, ColourEncoder
 from ops.errors import RejectError
 
@@ -49,7 +50,7 @@ def mine(folder: Path, shards: Sequence[str], batch_size: int, tell: Callable[[A
     ingest = Ingest(folder, encoder.name, encoder.fingerprint, DIM, config)
     ingest.reject_shard(REFUSED, RejectError("forbidden_url", "scheme 'pipe' is not allowed"))
     done_here = _reconstruct(ingest, Acknowledged(), tell)
-    cursor = ShardCursor(max_side=64)
+    cursor = ShardCursor(ReadOptions(max_side=64))
     known = {record.url: record for record in ingest.shards()}
     for shard in shards:
         start, done = (known[shard].cursor, known[shard].done) if shard in known else (0, False)
