@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from daemon.access import TOKEN_ENV
 from ops import faults
 from ops.errors import ConfigError
 
 ENV_PREFIX = "SHAPELODE_"
-_NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG", faults.ENV})  # read elsewhere, not configuration keys
+# Read elsewhere, not configuration keys.
+_NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG", TOKEN_ENV, faults.ENV})
 
 
 class _Section(BaseModel):
@@ -97,13 +99,17 @@ class ApiConfig(_Section):
     enabled: bool = Field(True, description="Serve the API and the page while running.")
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
     port: int = Field(8321, ge=0, le=65535, description="Port of the API and the page; 0 takes a free one.")
+    token_file: str = Field(
+        "", description="File with the token that API, page and metrics ask for; or set SHAPELODE_TOKEN."
+    )
+    hosts: str = Field("", description="Host names that a proxy before a loopback listener passes on, comma-separated.")
 
 
 class MetricsConfig(_Section):
     """Prometheus."""
 
     enabled: bool = Field(True, description="Serve metrics while running.")
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(9321, ge=0, le=65535, description="Port of the metrics; 0 takes a free one.")
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
 from threading import BoundedSemaphore, Lock, Thread
 from types import TracebackType
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIApplication
 
 from prometheus_client import make_wsgi_app
 
+from daemon.access import Access, access_for
 from ops import metrics
 from ops.errors import PortInUseError
 
@@ -23,21 +26,33 @@ _LONGEST_S = 15.0
 class MetricsServer:
     """Serves the metrics in a background thread; a context manager."""
 
-    def __init__(self, host: str, port: int, *, connections: int = _CONNECTIONS, longest_s: float = _LONGEST_S) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        access: Access | None = None,
+        *,
+        connections: int = _CONNECTIONS,
+        longest_s: float = _LONGEST_S,
+    ) -> None:
         """Binds the address.
 
         Args:
             host: address to listen on.
             port: port to listen on; 0 takes a free one.
+            access: who may ask, by default what a listener without a token may allow.
             connections: open at once; one more is closed at once.
             longest_s: time a scraper has to ask and to read the answer.
 
         Raises:
+            ConfigError: it would listen beyond loopback without a token.
             PortInUseError: the address can't be listened on.
         """
+        access = access or access_for("metrics", host, None)
         kind = _Server6 if ":" in host else _Server
         try:
             self._server = kind((host, port), connections, longest_s)
+            self._server.set_app(_guarded(access))
         except OSError as error:
             raise PortInUseError(
                 f"cannot serve metrics on {host}:{port}: {error.strerror}; set metrics.port or --no-metrics"
@@ -71,7 +86,6 @@ class _Server(ThreadingMixIn, WSGIServer):
         self._open: dict[socket.socket, float] = {}
         self._lock = Lock()
         super().__init__(address, _Quiet)
-        self.set_app(make_wsgi_app(metrics.REGISTRY))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Takes a connection in, or closes it if there are too many."""
@@ -105,6 +119,23 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A scraper that went away is no concern of ours."""
+
+
+def _guarded(access: Access) -> WSGIApplication:
+    """The metrics, for those who may read them."""
+    app = make_wsgi_app(metrics.REGISTRY)
+
+    def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not access.knows_host(environ.get("HTTP_HOST", "")):
+            start_response("421 Misdirected Request", [("Content-Type", "text/plain")])
+            return [b"this server does not go by that name\n"]
+        if not access.admits(environ.get("HTTP_AUTHORIZATION", "")):
+            start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
+            return [b"a token is needed: Authorization: Bearer TOKEN\n"]
+        found: Iterable[bytes] = app(environ, start_response)
+        return found
+
+    return answer
 
 
 class _Server6(_Server):

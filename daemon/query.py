@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from index.library import Library
-from index.stream.decode import decode_image
+from index.stream.batch import Decode
 from index.summaries import Page, QueryHit, ShapeSummary
 from ops.errors import FingerprintError, RejectError
 
@@ -39,14 +39,16 @@ class QueryMatch:
 class ImageQuery:
     """Answers queries by image; loads the library's backbone on the first and keeps it."""
 
-    def __init__(self, library: Library, load: Callable[[str], Backbone] | None = None) -> None:
+    def __init__(self, library: Library, decode: Decode, load: Callable[[str], Backbone] | None = None) -> None:
         """Prepares a query; nothing heavy is loaded yet.
 
         Args:
             library: what is searched.
+            decode: what decodes images; for images of strangers a `DecoderPool`.
             load: gets a backbone by name, by default `index.backbones.load_backbone`.
         """
         self._library = library
+        self._decode = decode
         self._load = load or _load
         self._backbone: Backbone | None = None
         self._search: SimilaritySearch | None = None
@@ -64,7 +66,7 @@ class ImageQuery:
             FingerprintError: the backbone here is not the one the library was made with.
             BackboneError: the backbone can't be loaded.
         """
-        pixels, _ = decode_image(raw, MAX_SIDE)
+        pixels, _ = self._decode(raw, MAX_SIDE)
         backbone, search = self._ready()
         view = backbone.embed([pixels])[0]
         if isinstance(view, RejectError):

@@ -17,6 +17,7 @@ from rich.console import Console
 from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
 from actors.reconstructor import ReconstructorOptions
 from actors.resources import resident_bytes
+from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
 from daemon.config import Config
 from daemon.display import Display, make_display
@@ -82,8 +83,9 @@ def run(
         StateError: the state directory can't be used.
         BackboneError: the backbone can't be loaded.
         PortInUseError: an address is taken.
-        ConfigError: Ray can't be started.
+        ConfigError: Ray can't be started, or something would listen beyond loopback without a token.
     """
+    api_access, metrics_access = _access(config)
     expand(patterns, follow=follow)  # a mistyped pattern should fail before anything is started
     telemetry = Telemetry()
     with ExitStack() as stack:
@@ -91,19 +93,28 @@ def run(
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
         if config.metrics.enabled:
-            served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port))
+            served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port, metrics_access))
             _log.info("metrics on %s", served.url)
         crew = stack.enter_context(_crew(folder, config))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
         if config.api.enabled:
-            server = stack.enter_context(ApiServer(folder, config.api.host, config.api.port))
+            server = stack.enter_context(
+                ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode)
+            )
             _log.info("library page and API on %s", server.url)
         stack.enter_context(_memory_watch(crew, telemetry))
         display = make_display(telemetry, console or Console(stderr=True))
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
         stopped = _drive(pipeline, display)
         return _result(telemetry, pipeline, stopped)
+
+
+def _access(config: Config) -> tuple[Access, Access]:
+    token = read_token(config.api.token_file)
+    api = access_for("the API", config.api.host if config.api.enabled else "localhost", token, config.api.hosts)
+    host = config.metrics.host if config.metrics.enabled else "localhost"
+    return api, access_for("the metrics port", host, token, config.api.hosts)
 
 
 def tell_result(result: RunResult, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from daemon.api.security import MAX_BODY_BYTES
 from daemon.query import ImageQuery
 from index.library import Library, open_library
 from index.paging import encode_cursor
+from index.stream.decode import decode_image
 from tests.library_factory import make_library, png
 from tests.test_daemon_query import FakeBackbone, loading
 
@@ -28,7 +29,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 @pytest.fixture
 def client(library: Library) -> TestClient:
-    query = ImageQuery(library, loading(FakeBackbone(), []))
+    query = ImageQuery(library, decode_image, loading(FakeBackbone(), []))
     return TestClient(create_app(library, query), raise_server_exceptions=False)
 
 
@@ -134,7 +135,7 @@ def test_an_empty_state_is_alive_but_not_ready(tmp_path: Path) -> None:
 
     Store(tmp_path / "new", readonly=False, map_size_gib=0.1).close()
     library = open_library(tmp_path / "new")
-    client = TestClient(create_app(library))
+    client = TestClient(create_app(library, ImageQuery(library, decode_image)))
     assert client.get("/healthz").json() == {"status": "ok"}
     response = client.get("/readyz")
     assert (response.status_code, response.json()["error"]["code"]) == (503, "library_unavailable")
@@ -189,7 +190,7 @@ def test_the_schema_declares_errors_of_every_route(client: TestClient) -> None:
     for path, methods in schema["paths"].items():
         for operation in methods.values():
             errors = {k: v for k, v in operation["responses"].items() if int(k) >= 400}
-            assert {"405", "500", "503"} <= set(errors), path
+            assert {"401", "405", "421", "500", "503"} <= set(errors), path
             assert all(e["content"]["application/json"]["schema"] == reference for e in errors.values()), path
             if "{id}" in path:
                 assert {"404", "422"} <= set(errors), path

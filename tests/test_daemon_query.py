@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from daemon.query import ImageQuery
 from index.library import Library, open_library
+from index.stream.decode import decode_image
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import FingerprintError, RejectError
 from tests.library_factory import FINGERPRINT, direction, make_library, png
@@ -50,7 +51,7 @@ def loading(backbone: FakeBackbone, calls: list[str]) -> Any:
 
 
 def test_the_nearest_cluster_comes_with_its_shape(library: Library) -> None:
-    page = ImageQuery(library, loading(FakeBackbone(), []))(png((1, 0, 0)))
+    page = ImageQuery(library, decode_image, loading(FakeBackbone(), []))(png((1, 0, 0)))
     best = page.items[0]
     assert best.cluster == 1
     assert best.shape is not None
@@ -59,13 +60,13 @@ def test_the_nearest_cluster_comes_with_its_shape(library: Library) -> None:
 
 
 def test_a_cluster_without_a_shape_is_still_a_match(library: Library) -> None:
-    best = ImageQuery(library, loading(FakeBackbone(), []))(png((3, 0, 0)), limit=1).items
+    best = ImageQuery(library, decode_image, loading(FakeBackbone(), []))(png((3, 0, 0)), limit=1).items
     assert [(match.cluster, match.shape) for match in best] == [(3, None)]
 
 
 def test_the_librarys_backbone_is_loaded_once(library: Library) -> None:
     calls: list[str] = []
-    query = ImageQuery(library, loading(FakeBackbone(), calls))
+    query = ImageQuery(library, decode_image, loading(FakeBackbone(), calls))
     threads = [Thread(target=query, args=(png((1, 0, 0)),)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -75,7 +76,7 @@ def test_the_librarys_backbone_is_loaded_once(library: Library) -> None:
 
 
 def test_another_backbone_is_refused(library: Library) -> None:
-    query = ImageQuery(library, loading(FakeBackbone("0ther"), []))
+    query = ImageQuery(library, decode_image, loading(FakeBackbone("0ther"), []))
     with pytest.raises(FingerprintError, match=f"{FINGERPRINT}.*0ther"):
         query(png((1, 0, 0)))
 
@@ -83,10 +84,10 @@ def test_another_backbone_is_refused(library: Library) -> None:
 def test_broken_images_are_refused_before_anything_is_loaded(library: Library) -> None:
     calls: list[str] = []
     with pytest.raises(RejectError, match="broken_image"):
-        ImageQuery(library, loading(FakeBackbone(), calls))(b"no image")
+        ImageQuery(library, decode_image, loading(FakeBackbone(), calls))(b"no image")
     assert calls == []
 
 
 def test_an_image_without_an_object_is_refused(library: Library) -> None:
     with pytest.raises(RejectError, match="no_foreground"):
-        ImageQuery(library, loading(FakeBackbone(), []))(png((200, 0, 0)))
+        ImageQuery(library, decode_image, loading(FakeBackbone(), []))(png((200, 0, 0)))

@@ -9,7 +9,8 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 import daemon
-from daemon.api import errors, health, library, media
+from daemon.access import Access
+from daemon.api import errors, gate, health, library, media
 from daemon.api.security import BodyLimit, SecurityHeaders
 from daemon.query import ImageQuery
 from index.library import Library
@@ -23,21 +24,24 @@ Every error has the same shape: `{"error": {"code", "message", "detail"}}`.
 """
 
 
-def create_app(opened: Library, image_query: ImageQuery | None = None) -> FastAPI:
+def create_app(opened: Library, image_query: ImageQuery, access: Access | None = None) -> FastAPI:
     """The API and the page over a library.
 
     Args:
         opened: the library; the caller closes it.
-        image_query: what answers queries by image, by default one that loads the library's own backbone.
+        image_query: what answers queries by image.
+        access: who may ask, by default anybody by any name.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; /openapi.json is what tools need.
     app = FastAPI(title="Shapelode", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
     app.state.library = opened
-    app.state.image_query = image_query or ImageQuery(opened)
+    app.state.image_query = image_query
+    app.state.access = access or Access()
     errors.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(gate.Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
-    for routes in (library.router, media.router, health.router):
+    for routes in (library.router, media.router, health.router, gate.router):
         app.include_router(routes)
     app.add_api_route("/", _index, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")

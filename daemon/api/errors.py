@@ -43,6 +43,7 @@ class ErrorBody:
 
 _HTTP_CODES = {
     400: "bad_request",
+    401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
@@ -59,18 +60,23 @@ _KINDS: tuple[tuple[type[ShapelodeError], int, str], ...] = (
 )
 _TEXTS = {
     400: "The request can't be answered, such as one with a cursor that no page gave out.",
+    401: "This server asks for its token, as `Authorization: Bearer TOKEN` or by the page's login.",
     404: "There is no such thing.",
     405: "The path does not answer to this method.",
     413: "The body is too large.",
+    421: "This server does not go by the name in the Host header.",
     422: "A parameter is missing or out of range, or the image was refused.",
     500: "The server failed.",
     503: "The library or its backbone can't be used now.",
 }
 
 
+_EVERYWHERE = (401, 405, 421, 500, 503)
+
+
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of the errors a route can answer with."""
-    return {status: {"model": ErrorBody, "description": _TEXTS[status]} for status in (*statuses, 405, 500, 503)}
+    return {status: {"model": ErrorBody, "description": _TEXTS[status]} for status in (*statuses, *_EVERYWHERE)}
 
 
 def error_response(

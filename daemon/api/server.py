@@ -10,31 +10,47 @@ from types import TracebackType
 
 import uvicorn
 
+from daemon.access import Access, access_for
 from daemon.api.app import create_app
 from daemon.api.bounds import BoundedProtocol
+from daemon.query import ImageQuery
 from index.library import open_library
+from index.stream.options import DecodeLimits
+from index.stream.sandbox import DecoderPool
 from ops.errors import PortInUseError
 
 _GRACE_S = 5  # open requests may finish for so long when the server stops
 _START_S = 30.0
+_DECODERS = 2  # processes that decode query images
 _BUSY_CONNECTIONS = 96  # from so many on requests are answered with 503; more still are not let in
 
 
 class ApiServer:
     """The API and the page of a state directory in a background thread; a context manager."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8321) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: str = "127.0.0.1",
+        port: int = 8321,
+        access: Access | None = None,
+        decode: DecodeLimits | None = None,
+    ) -> None:
         """Opens the library and binds the address; nothing is answered before the context is entered.
 
         Args:
             folder: state directory.
             host: address to listen on.
             port: port to listen on; 0 takes a free one.
+            access: who may ask, by default what a listener without a token may allow.
+            decode: what decoding a query image may take.
 
         Raises:
+            ConfigError: it would listen beyond loopback without a token.
             StateError: the folder is no state directory.
             PortInUseError: the address can't be listened on.
         """
+        access = access or access_for("api", host, None)
         self._socket = _bind(host, port)
         try:
             self._library = open_library(folder)
@@ -43,9 +59,11 @@ class ApiServer:
             raise
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
+        self._decoders = DecoderPool(decode or DecodeLimits(), _DECODERS)
+        query = ImageQuery(self._library, self._decoders)
         config = uvicorn.Config(
-            create_app(self._library), log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S,
-            server_header=False, http=BoundedProtocol, ws="none", limit_concurrency=_BUSY_CONNECTIONS,
+            create_app(self._library, query, access), log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=_GRACE_S, http=BoundedProtocol, ws="none", limit_concurrency=_BUSY_CONNECTIONS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="api", daemon=True)
@@ -62,6 +80,7 @@ class ApiServer:
         self._server.should_exit = True
         self._thread.join(_GRACE_S + _START_S)
         self._socket.close()
+        self._decoders.close()
         self._library.close()
 
 

@@ -35,9 +35,11 @@ def query(
 
     from daemon.cli.output import print_page
     from daemon.query import ImageQuery
+    from index.stream.options import DecodeLimits
+    from index.stream.sandbox import DecoderPool
 
-    with opened(state) as library:
-        page = ImageQuery(library)(raw, limit)
+    with opened(state) as library, DecoderPool(DecodeLimits()) as decoders:
+        page = ImageQuery(library, decoders)(raw, limit)
     print_page(page, _COLUMNS, as_json=as_json, empty="the library holds nothing like it")
 
 

@@ -2,9 +2,9 @@
 
 async function failure(response) {
   try {
-    return new Error((await response.json()).error.message);
+    return Object.assign(new Error((await response.json()).error.message), { status: response.status });
   } catch {
-    return new Error(`the server answered ${response.status}`);
+    return Object.assign(new Error(`the server answered ${response.status}`), { status: response.status });
   }
 }
 
@@ -30,6 +30,10 @@ export const mesh = async (id, version) => (await ask(exportUrl(id, "ply", versi
 export const exportUrl = (id, format, version) => `/v1/shapes/${id}/export?format=${format}&${at(version)}`;
 export const previewUrl = (id, version) => `/v1/shapes/${id}/preview.png?${at(version)}`;
 export const cropUrl = (id) => `/v1/images/${id}/crop.jpg`;
+
+export const login = (token) => ask("/v1/session", {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
+});
 
 export function query(file) {
   const form = new FormData();

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { count, h } from "./dom.js";
+import { showLogin } from "./login.js";
 import { listenForDrops, showQuery } from "./query.js";
 import { failed, showShape } from "./shape.js";
 import { showWall } from "./wall.js";
@@ -19,8 +20,10 @@ let close = null;
 let onStatus = null;
 let latest = null;
 let turn = 0;
+let locked = false;
 
 async function route() {
+  if (locked) return;
   const mine = (turn += 1);
   close?.();
   close = onStatus = null;
@@ -39,8 +42,18 @@ async function route() {
     if (mine === turn && name) main.focus({ preventScroll: true });
     scrollTo(0, 0);
   } catch (error) {
-    if (mine === turn) failed(main, error);
+    if (error.status === 401) lock();
+    else if (mine === turn) failed(main, error);
   }
+}
+
+function lock() {
+  if (locked) return;
+  locked = true;
+  close?.();
+  close = onStatus = null;
+  live.textContent = "";
+  showLogin(main);
 }
 
 function tell(status) {
@@ -61,6 +74,10 @@ async function poll() {
   try {
     if (!document.hidden) tell(await api.status());
   } catch (error) {
+    if (error.status === 401) {
+      lock(); // logging in loads the page anew
+      return;
+    }
     live.className = "live off";
     live.textContent = error instanceof TypeError ? "the daemon does not answer" : error.message;
   }
