@@ -67,7 +67,8 @@ def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: f
     else:
         # A machine with fewer cores than actors must still run them all, or Ray would wait for ever.
         cpus = max(num_cpus or os.cpu_count() or 1, int(-(-needed_cpus // 1)))
-        options |= {"num_cpus": cpus, "object_store_memory": object_store_mib * 2**20}
+        # "local": without it Ray joins whatever cluster was started on this machine, and fails for being given CPUs.
+        options |= {"address": "local", "num_cpus": cpus, "object_store_memory": object_store_mib * 2**20}
     try:
         ray.init(**options)
     except Exception as error:  # Ray raises bare ones too, such as when a busy machine takes too long to start it

@@ -50,3 +50,14 @@ def test_a_ray_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ray, "init", too_late)
     with pytest.raises(ConfigError, match=r"^cannot start on a local Ray: The current node timed out[^\n]*$"):
         crew.start_ray("", 1, 80, 1.0)
+
+
+@pytest.mark.parametrize(("address", "joined"), [("", "local"), ("127.0.0.1:6379", "127.0.0.1:6379")])
+def test_without_an_address_ray_is_started_and_none_that_runs_is_joined(
+    address: str, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    crew.start_ray(address, num_cpus=1, object_store_mib=100, needed_cpus=2.5)
+    assert given["address"] == joined
+    assert given.get("num_cpus") == (None if address else 3)

@@ -122,8 +122,9 @@ def test_memory_that_runs_out_in_a_reconstruction_touches_nothing_else(
 
 @pytest.fixture
 def slowly(tmp_path: Path) -> Plan:
-    """Each batch leaves the id of its embedder in the log, and takes long enough for a node to die among them."""
-    return Plan(str(tmp_path / "fired"), (Fault("embed.before", "sleep", seconds=1.0, times=1000),))
+    """Each batch leaves the id of its embedder in the log; over the second one it falls asleep until its node dies."""
+    told = Fault("embed.before", "sleep", seconds=0.01, times=1000)
+    return Plan(str(tmp_path / "fired"), (told, Fault("embed.before", "sleep", nth=2, seconds=200.0)))
 
 
 @pytest.fixture
