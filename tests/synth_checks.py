@@ -17,3 +17,11 @@ def mirror_error(shape: Shape) -> float:
     mirrored = shape.vertices * [-1, 1, 1]
     gaps = np.linalg.norm(mirrored[:, None] - shape.vertices[None], axis=-1)
     return float(gaps.min(1).max())
+
+
+def is_sound(shape: Shape) -> bool:
+    """Whether a shape is finite, normalised and made of solids wound outward."""
+    a, b, c = (shape.vertices[shape.faces[:, i]] for i in range(3))
+    volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
+    longest = np.ptp(shape.vertices, axis=0).max()
+    return bool(np.isclose(longest, 1) and np.isfinite(shape.normals).all() and volume > 1e-4)
