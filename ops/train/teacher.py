@@ -11,7 +11,7 @@ from index.backbones.base import Look
 from index.backbones.compute import IMAGENET_MEAN, IMAGENET_STD, Precision, to_input
 from index.backbones.embedded import EmbeddedBackbone
 from index.backbones.foreground import ForegroundHead, layer_tokens
-from index.backbones.weights import load_saliency_vit
+from ops.train.saliency import load_saliency_head
 
 
 class Teacher(EmbeddedBackbone):
@@ -21,7 +21,7 @@ class Teacher(EmbeddedBackbone):
 
     def __init__(self, *, device: str = "cpu", precision: Precision = "auto") -> None:
         super().__init__(device=device, precision=precision, head=ForegroundHead())
-        self._saliency: Any = load_saliency_vit()[1].to(self.device)
+        self._saliency: Any = load_saliency_head().to(self.device)
 
     def _look(self, images: Tensor) -> Look:
         last = self._vit.forward_features(to_input(images, IMAGENET_MEAN, IMAGENET_STD))
