@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from actors.resources import claim_process, pick_device, releasing_memory, resident_bytes
+from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
@@ -85,14 +86,7 @@ class Reconstructor:
     def _views(self, given: ReconInput) -> Views:
         crops = np.stack([decode_crop(raw) for raw in given.crops])
         masks = np.stack([decode_mask(raw) for raw in given.masks])
-        backbone = self._loaded()
-        return Views(
-            ids=np.asarray(given.samples, np.int64),
-            crops=crops,
-            masks=masks,
-            features=backbone.patches(crops),
-            flipped_features=backbone.patches(np.ascontiguousarray(crops[:, :, ::-1])),
-        )
+        return make_views(self._loaded(), np.asarray(given.samples, np.int64), crops, masks)
 
     def memory(self) -> int:
         """Resident memory in bytes."""

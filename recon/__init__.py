@@ -11,7 +11,7 @@ from recon.preview import render_preview, render_turntable
 from recon.progress import Progress, ProgressCallback
 from recon.register import register
 from recon.result import Reconstruction, Shape, VoxelField
-from recon.types import Cameras, Mesh, Quality, Verdict, Views
+from recon.types import Cameras, Mesh, Quality, Verdict, Viewpoints, Views
 
 __all__ = [
     "Cameras",
@@ -27,6 +27,7 @@ __all__ = [
     "Shape",
     "Stage",
     "Verdict",
+    "Viewpoints",
     "Views",
     "VoxelField",
     "mesh_to_bytes",

@@ -12,10 +12,12 @@ import torch
 
 from recon.config import ReconConfig
 from recon.em import Model, assign_folds, run_stage, standing
+from recon.guess import prior_of
 from recon.halfturn import apply_half_turns, find_half_turns
 from recon.progress import Reporter
 from recon.refine import polish
-from recon.starts import grouped_starts
+from recon.starts import draw_starts
+from recon.types import Viewpoints
 from recon.volume import Hypotheses, build_volumes, join
 
 _REACH = math.radians(40)
@@ -52,7 +54,13 @@ def add_half_turned(
     return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, _REACH)
 
 
-def cold_start(model: Model, config: ReconConfig, generator: torch.Generator, report: Reporter) -> Found:
+def cold_start(
+    model: Model,
+    config: ReconConfig,
+    generator: torch.Generator,
+    report: Reporter,
+    viewpoints: Viewpoints | None = None,
+) -> Found:
     """Searches cameras from nothing.
 
     Args:
@@ -60,20 +68,24 @@ def cold_start(model: Model, config: ReconConfig, generator: torch.Generator, re
         config: stages and their sizes.
         generator: source of all randomness.
         report: where progress goes.
+        viewpoints: what the views alone tell of where they were taken from.
     """
-    searched = replace(model, floor=config.search_floor)
-    poses = grouped_starts(searched, config.coarse, config.start_groups, generator)
+    prior = None if viewpoints is None else prior_of(viewpoints, model.evidence.masks.device)
+    searched = replace(model, floor=config.search_floor, prior=prior)
+    poses = draw_starts(searched, config, viewpoints, generator)
     poses = run_stage(poses, searched, config.coarse, generator, report.span("coarse", 0.02, 0.4))
-    poses = _best(poses, config.medium.hypotheses)
+    poses = _best(poses, searched, config.medium.hypotheses)
     poses = run_stage(poses, searched, config.medium, generator, report.span("medium", 0.4, 0.55))
-    poses = _best(add_half_turned(poses, searched, config, generator, report), config.fine.hypotheses)
+    poses = add_half_turned(poses, searched, config, generator, report)
+    poses = _best(poses, searched, config.fine.hypotheses)
     poses = run_stage(poses, searched, config.fine, generator, report.span("fine", 0.7, 0.88))
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
     tick = report.span("polish", 0.88, 0.95)
-    poses = polish(_best(poses, 1), model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    poses = _best(poses, searched, 1)
+    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
     return Found(poses, folds)
 
 
-def _best(poses: Hypotheses, count: int) -> Hypotheses:
-    """The hypotheses with the highest held-out scores, the best first."""
-    return poses.select(standing(poses).argsort(descending=True)[:count])
+def _best(poses: Hypotheses, model: Model, count: int) -> Hypotheses:
+    """The hypotheses that stand highest, the best first."""
+    return poses.select(standing(poses, model).argsort(descending=True)[:count])

@@ -24,7 +24,8 @@ class Stage:
         resolution: voxels along a side of the volume.
         dims: leading feature components compared.
         pixels: side of the window on which views are compared; 8 or 16.
-        heat: strength at the start of the noise by which poses are drawn; it falls to 0 before the last rounds.
+        lean: weight of what single views tell of their azimuths, in standard deviations of a view's scores for each
+            nat.
     """
 
     hypotheses: int
@@ -35,7 +36,7 @@ class Stage:
     resolution: int
     dims: int
     pixels: int = 16
-    heat: float = 0.0
+    lean: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class ReconConfig:
         search_floor: the same while poses are searched and hypotheses ranked. Silhouettes hardly tell a wrong
             solution from the right one, the features' agreement does.
         start_groups: groups of look-alike views that share a random start; as many as views for none.
+        guessed_share: share of the starts drawn from guesses of single views, where the views come with any.
         object_fov: angle in degrees under which the longest side of the object is assumed to be seen.
         elevations: lowest and highest camera elevation in degrees that is searched.
         symmetry: ``mirror`` assumes a left-right symmetric object, ``none`` assumes nothing.
@@ -72,12 +74,13 @@ class ReconConfig:
     appearance_floor: float = 0.3
     search_floor: float = 0.1
     start_groups: int = 14
+    guessed_share: float = 0.67
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
-    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8)
-    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128)
-    fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128)
+    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=1.0)
+    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
+    fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128, lean=0.5)
     polish_rounds: int = 2
     mesh_resolution: int = 64
     min_score: float = 0.1
@@ -94,6 +97,8 @@ class ReconConfig:
             raise ConfigError(f"appearance_floor must be 0 to 1, not {self.appearance_floor}")
         if not 0.0 <= self.search_floor <= 1.0:
             raise ConfigError(f"search_floor must be 0 to 1, not {self.search_floor}")
+        if not 0.0 <= self.guessed_share <= 1.0:
+            raise ConfigError(f"guessed_share must be 0 to 1, not {self.guessed_share}")
         if self.start_groups < 1:
             raise ConfigError(f"start_groups must be at least 1, not {self.start_groups}")
         if not 5.0 <= self.object_fov <= 90.0:
@@ -114,9 +119,9 @@ class ReconConfig:
             return replace(
                 cls(),
                 effort="full",
-                coarse=Stage(96, 10, 3, 24, 3, 14, 128, 8),
-                medium=Stage(16, 5, 4, 24, 5, 24, 128),
-                fine=Stage(6, 4, 5, 36, 6, 32, 128),
+                coarse=Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=1.0),
+                medium=Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
+                fine=Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
                 polish_rounds=4,
                 mesh_resolution=80,
             )

@@ -21,11 +21,12 @@ from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
 from recon.result import Reconstruction, Shape, VoxelField
 from recon.revolution import fit_revolution
-from recon.types import Cameras, Quality, Verdict, Views
+from recon.types import Cameras, Quality, Verdict, Viewpoints, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
 from recon.warm import warm_start
 
 _FEATURE_FLOOR = 0.05
+_ARRAYS = ("ids", "crops", "masks", "features", "flipped_features")
 
 
 def reconstruct(
@@ -70,7 +71,8 @@ def reconstruct(
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
         if known is None or known.shape is None:
-            found = _prefer_round(cold_start(model, config, generator, report), model, config, generator)
+            found = cold_start(model, config, generator, report, chosen.viewpoints)
+            found = _prefer_round(found, model, config, generator)
         else:
             found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
         report.span("surface", 0.95, 1.0)(0.0)
@@ -83,11 +85,15 @@ def reconstruct(
 
 def take_views(views: Views, index: NDArray[np.int64]) -> Views:
     """The views at ``index``, in its order."""
-    return Views(*(getattr(views, name)[index] for name in Views.__slots__))
+    arrays = {name: getattr(views, name)[index] for name in _ARRAYS}
+    seen = views.viewpoints
+    return Views(**arrays, viewpoints=seen and Viewpoints(seen.azimuth[index], seen.elevation[index]))
 
 
 def _check(views: Views) -> None:
-    sizes = {name: len(getattr(views, name)) for name in Views.__slots__}
+    sizes = {name: len(getattr(views, name)) for name in _ARRAYS}
+    if views.viewpoints is not None:
+        sizes |= {name: len(getattr(views.viewpoints, name)) for name in Viewpoints.__slots__}
     if len(set(sizes.values())) != 1:
         raise ReconstructionError(f"arrays of the views differ in length: {sizes}")
     if len(set(views.ids.tolist())) != len(views):

@@ -1,25 +1,32 @@
-"""Where a cold search begins: random poses, the same for views that look alike.
+"""Where a cold search begins: poses drawn from what single views tell, and random ones shared by views that look alike.
 
-Views that look alike are mostly seen from near the same side, and a view that looks like another's mirror image
-from near the mirrored side. Random poses that respect this are right in more places at once than independent
-ones, so more of the searches that begin there find the truth.
+The guesses of single views are often wrong by a quarter or half turn, but right for enough views that a search over
+all of them sets the others right. Where guesses fail, random poses remain: views that look alike are mostly seen from
+near the same side, and a view that looks like another's mirror image from near the mirrored side. Random poses that
+respect this are right in more places at once than independent ones, so more of the searches that begin there find
+the truth.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import reduce
 
 import torch
 from torch import Tensor
 
-from recon.config import Stage
+from recon.config import ReconConfig, Stage
 from recon.em import Model
 from recon.evidence import Evidence
 from recon.render import framing
-from recon.volume import Hypotheses, sphere
+from recon.types import Viewpoints
+from recon.volume import Hypotheses, join, sphere
 
 _ELEVATION = math.radians(15)
 _SILHOUETTE_SHARE = 0.3
+_SHARPNESS = (1.0, 1.4, 2.0, 3.3)
+"""Exponents of the odds: the heads that give them are too sure of some views and not sure enough of others."""
 
 
 def likeness(evidence: Evidence) -> tuple[Tensor, Tensor]:
@@ -39,10 +46,46 @@ def likeness(evidence: Evidence) -> tuple[Tensor, Tensor]:
     )
 
 
+def draw_starts(
+    model: Model, config: ReconConfig, viewpoints: Viewpoints | None, generator: torch.Generator
+) -> Hypotheses:
+    """The starts of a search: from the views' guesses, if there are any, and random ones."""
+    stage = config.coarse
+    guessed = 0 if viewpoints is None else round(config.guessed_share * stage.hypotheses)
+    starts = []
+    if viewpoints is not None and guessed:
+        starts.append(guessed_starts(model, replace(stage, hypotheses=guessed), viewpoints, generator))
+    if guessed < stage.hypotheses:
+        random = replace(stage, hypotheses=stage.hypotheses - guessed)
+        starts.append(grouped_starts(model, random, config.start_groups, generator))
+    return reduce(join, starts)
+
+
+def guessed_starts(model: Model, stage: Stage, viewpoints: Viewpoints, generator: torch.Generator) -> Hypotheses:
+    """Every view's likeliest azimuth in the first start, azimuths drawn by their odds, more or less sharply, in others.
+
+    Args:
+        model: views and camera model.
+        stage: gives the number of hypotheses and the resolution.
+        viewpoints: guesses of the same views.
+        generator: source of all randomness.
+    """
+    odds = torch.from_numpy(viewpoints.azimuth)
+    low, high = (math.degrees(e) for e in model.elevations)
+    elevation = torch.from_numpy(viewpoints.elevation).clamp(low, high).deg2rad()
+    bins = [odds.argmax(-1)]
+    for number in range(1, stage.hypotheses):
+        sharpness = _SHARPNESS[number % len(_SHARPNESS)]
+        bins.append(torch.multinomial((odds * sharpness).softmax(-1), 1, generator=generator)[:, 0])
+    inside = torch.rand(stage.hypotheses, len(odds), generator=generator) - 0.5
+    azimuth = (torch.stack(bins) + inside) * (2 * math.pi / odds.shape[-1])
+    return _sphere_seen(model, stage, azimuth, elevation.expand_as(azimuth))
+
+
 def grouped_starts(model: Model, stage: Stage, groups: int, generator: torch.Generator) -> Hypotheses:
     """Azimuths uniform for some views drawn at random, the others share their nearest one's.
 
-    Elevation is 15 degrees, and every view sees a sphere.
+    Elevation is 15 degrees.
 
     Args:
         model: views and camera model.
@@ -50,12 +93,17 @@ def grouped_starts(model: Model, stage: Stage, groups: int, generator: torch.Gen
         groups: views drawn for each hypothesis; with as many as there are views, every azimuth is its own.
         generator: source of all randomness.
     """
-    views, device = len(model.evidence), model.evidence.masks.device
     same, mirrored = (table.cpu() for table in likeness(model.evidence))
     azimuth = torch.stack([_azimuths(same, mirrored, groups, generator) for _ in range(stage.hypotheses)])
-    angles = torch.stack([azimuth, torch.full_like(azimuth, _ELEVATION), azimuth * 0], -1).to(device)
+    return _sphere_seen(model, stage, azimuth, torch.full_like(azimuth, _ELEVATION))
+
+
+def _sphere_seen(model: Model, stage: Stage, azimuth: Tensor, elevation: Tensor) -> Hypotheses:
+    """Hypotheses at azimuths and elevations ``(H, N)`` in which every view sees a sphere."""
+    device = model.evidence.masks.device
+    angles = torch.stack([azimuth, elevation, azimuth * 0], -1).to(device)
     frame = framing(sphere(1, stage.resolution, device), angles[:1, :1], model.distance)
-    weight = model.evidence.usable.to(angles.dtype).expand(stage.hypotheses, views)
+    weight = model.evidence.usable.to(angles.dtype).expand(azimuth.shape)
     return Hypotheses(angles, frame.expand_as(angles), weight, weight * 0)
 
 

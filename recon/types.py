@@ -17,6 +17,20 @@ Verdict = Literal["shape", "too_few_views", "rotational_symmetry", "thin_evidenc
 
 
 @dataclass(frozen=True, slots=True)
+class Viewpoints:
+    """What single images tell of the side they were taken from; a guess to start a search with.
+
+    Attributes:
+        azimuth: ``(N, A)`` float32 log odds of the azimuths 0, 360 / A, ... degrees, the same side of the object
+            being the front in all views as far as can be told.
+        elevation: ``(N,)`` float32 degrees.
+    """
+
+    azimuth: NDArray[np.float32]
+    elevation: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Views:
     """Images of one cluster, each cut square around its object.
 
@@ -26,6 +40,7 @@ class Views:
         masks: ``(N, S, S)`` bool foreground.
         features: ``(N, C, G, G)`` float32 dense patch features of the crops.
         flipped_features: ``(N, C, G, G)`` float32 features of the horizontally mirrored crops.
+        viewpoints: where the images seem to be taken from, if anything can tell.
     """
 
     ids: NDArray[np.int64]
@@ -33,6 +48,7 @@ class Views:
     masks: NDArray[np.bool_]
     features: NDArray[np.float32]
     flipped_features: NDArray[np.float32]
+    viewpoints: Viewpoints | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

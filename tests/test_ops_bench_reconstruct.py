@@ -8,7 +8,7 @@ import pytest
 
 from index.views import CROP_SIZE, ObjectView
 from ops.bench import reconstruct as benchmark
-from ops.bench.reconstruct import Settings, make_views, read_pictures, run
+from ops.bench.reconstruct import Settings, find_views, read_pictures, run
 from ops.bench.truth import load_truth
 from ops.errors import NotFoundError, RejectError, SourceError
 from ops.synth.shards import write_shards
@@ -24,6 +24,9 @@ class _Encoder:
     def patches(self, crops: np.ndarray) -> np.ndarray:
         blocks = crops.reshape(len(crops), 4, CROP_SIZE // 4, 4, CROP_SIZE // 4, 3).mean((2, 4))
         return blocks.transpose(0, 3, 1, 2).astype(np.float32)
+
+    def viewpoints(self, *arrays: np.ndarray) -> None:
+        return None
 
     def _view(self, picture: np.ndarray) -> ObjectView | RejectError:
         if not picture.any():
@@ -56,11 +59,11 @@ def test_pictures_are_found_by_key_over_all_shards(data: Path) -> None:
 def test_views_keep_the_places_of_images_with_an_object(data: Path) -> None:
     pictures = list(read_pictures(data / "shards", sorted(load_truth(data).images)[:3]).values())
     pictures[1] = np.zeros_like(pictures[1])
-    views = make_views(_Encoder(), pictures)  # type: ignore[arg-type]
+    views = find_views(_Encoder(), pictures)  # type: ignore[arg-type]
     assert views.ids.tolist() == [0, 2]
     assert np.allclose(views.flipped_features, views.features[..., ::-1])
     with pytest.raises(SourceError, match="no object"):
-        make_views(_Encoder(), [np.zeros_like(pictures[0])])  # type: ignore[arg-type]
+        find_views(_Encoder(), [np.zeros_like(pictures[0])])  # type: ignore[arg-type]
 
 
 def test_what_is_reconstructed_is_judged_by_its_own_shape(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

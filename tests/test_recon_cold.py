@@ -20,7 +20,7 @@ def test_a_mixture_of_opposite_views_gets_a_consistent_rival() -> None:
     shares = [np.mean(rotation_errors(rotation(a).double().numpy(), scene.R) < 40) for a in found.angles]
     assert len(found) == 2
     assert shares[1] > 0.85 and shares[1] > shares[0]
-    assert standing(found)[1] > standing(found)[0]
+    assert standing(found, model)[1] > standing(found, model)[0]
 
 
 def test_progress_covers_the_search_in_order() -> None:

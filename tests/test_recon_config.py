@@ -29,6 +29,7 @@ def test_unknown_effort_is_refused() -> None:
         {"appearance_floor": 1.5},
         {"search_floor": -0.1},
         {"start_groups": 0},
+        {"guessed_share": 1.2},
         {"object_fov": 2.0},
         {"elevations": (30.0, 10.0)},
     ],

@@ -52,5 +52,5 @@ def test_rounds_raise_the_score_of_random_starts() -> None:
     ticks: list[float] = []
     short = run_stage(start, model, replace(SMALL.coarse, rounds=1), generator, ticks.append)
     long = run_stage(short, model, replace(SMALL.coarse, rounds=4), generator, ticks.append)
-    assert float(standing(long).max()) > float(standing(short).max())
+    assert float(standing(long, model).max()) > float(standing(short, model).max())
     assert ticks == [1.0, 0.25, 0.5, 0.75, 1.0]

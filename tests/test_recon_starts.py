@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from recon.geometry import wrap
-from recon.starts import grouped_starts, likeness
+from recon.starts import draw_starts, grouped_starts, guessed_starts, likeness
+from recon.types import Viewpoints
 from tests.recon_scene import SMALL, make_scene, true_poses
 
 
@@ -38,3 +41,39 @@ def test_starts_repeat_with_their_seed() -> None:
     model, _ = true_poses(make_scene(16))
     first, again, other = (grouped_starts(model, SMALL.coarse, 6, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
     assert torch.equal(first.angles, again.angles) and not torch.equal(first.angles, other.angles)
+
+
+def told(azimuth: np.ndarray, sureness: float) -> Viewpoints:
+    """Guesses of azimuths in radians over 24 bins."""
+    away = azimuth[:, None] - np.arange(24) * (2 * np.pi / 24)
+    return Viewpoints((sureness * np.cos(away)).astype(np.float32), np.full(len(azimuth), 30, np.float32))
+
+
+def test_sure_guesses_are_where_views_start() -> None:
+    scene = make_scene(16)
+    model, _ = true_poses(scene)
+    start = guessed_starts(model, SMALL.coarse, told(scene.azimuth, 200.0), torch.Generator().manual_seed(0))
+    assert start.angles.shape == (SMALL.coarse.hypotheses, 16, 3)
+    away = wrap(start.angles[..., 0] - torch.from_numpy(scene.azimuth))
+    assert away.abs().max() < np.radians(16)
+    assert torch.allclose(start.angles[..., 1], torch.tensor(np.radians(30), dtype=torch.float32))
+
+
+def test_unsure_guesses_leave_every_start_another() -> None:
+    scene = make_scene(40)
+    model, _ = true_poses(scene)
+    start = guessed_starts(model, SMALL.coarse, told(scene.azimuth, 0.5), torch.Generator().manual_seed(0))
+    away = wrap(start.angles[..., 0] - torch.from_numpy(scene.azimuth)).abs()
+    assert away[0].max() < np.radians(16)
+    assert (away[1:] > np.radians(60)).any(1).all() and away.median() < np.radians(90)
+
+
+def test_guesses_take_their_share_of_the_starts_if_there_are_any() -> None:
+    scene = make_scene(16)
+    model, _ = true_poses(scene)
+    sure = told(scene.azimuth, 200.0)
+    for share, viewpoints, expected in ((0.5, sure, 4), (1.0, sure, 8), (0.0, sure, 0), (0.5, None, 0)):
+        config = replace(SMALL, guessed_share=share)
+        angles = draw_starts(model, config, viewpoints, torch.Generator().manual_seed(0)).angles
+        near = wrap(angles[..., 0] - torch.from_numpy(scene.azimuth)).abs().max(1).values < np.radians(16)
+        assert len(angles) == SMALL.coarse.hypotheses and int(near.sum()) == expected

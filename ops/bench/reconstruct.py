@@ -15,6 +15,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
+from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.views import ObjectView
 from ops.bench.report import Measure, Report
@@ -76,7 +77,7 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
     pictures = read_pictures(data / "shards", {key for members in keys.values() for key in members})
     encoder, judge, tally = load_backbone(settings.backbone, device=settings.device), Judge(truth), _Tally()
     for name in names:
-        views = make_views(encoder, [pictures[key] for key in keys[name]])
+        views = find_views(encoder, [pictures[key] for key in keys[name]])
         began = time.perf_counter()
         found = _reconstruct(views, settings)
         tally.seconds.append(time.perf_counter() - began)
@@ -105,7 +106,7 @@ def read_pictures(folder: Path, keys: Collection[str]) -> dict[str, Picture]:
     return found
 
 
-def make_views(backbone: Backbone, pictures: Sequence[Picture]) -> Views:
+def find_views(backbone: Backbone, pictures: Sequence[Picture]) -> Views:
     """What a reconstruction sees of images; ``ids`` are their positions in the list.
 
     Images in which the backbone finds no object are left out.
@@ -117,14 +118,9 @@ def make_views(backbone: Backbone, pictures: Sequence[Picture]) -> Views:
     seen = [(place, view) for place, view in objects if isinstance(view, ObjectView)]
     if not seen:
         raise SourceError("no object was found in any image")
-    crops = np.stack([view.crop for _, view in seen])
-    return Views(
-        ids=np.array([place for place, _ in seen], dtype=np.int64),
-        crops=crops,
-        masks=np.stack([view.mask for _, view in seen]),
-        features=backbone.patches(crops),
-        flipped_features=backbone.patches(np.ascontiguousarray(crops[:, :, ::-1])),
-    )
+    places = np.array([place for place, _ in seen], dtype=np.int64)
+    crops, masks = (np.stack([getattr(view, name) for _, view in seen]) for name in ("crop", "mask"))
+    return make_views(backbone, places, crops, masks)
 
 
 def _reconstruct(views: Views, settings: Settings) -> Reconstruction:

@@ -22,7 +22,6 @@ _SHAPES, _VIEWS, _PER_SHARD = 4, 30, 20
 _SETTINGS = (
     "stream.batch_size=4", "recon.min_views=6", "recon.max_views=8", "recon.backoff_s=0.5", "store.index_every=2",
 )  # fmt: skip
-_NO_SHAPES = ("--set", "recon.enabled=false")
 _TIMED_SHARE = 0.2
 _LATEST_S = 30.0
 _MOST_REACHES = 2
@@ -57,7 +56,7 @@ class DaemonTarget:
             shutil.rmtree(half, ignore_errors=True)
             write_shards(half, _SHAPES, _VIEWS, seed=3, per_shard=_PER_SHARD, size=192)
             half.rename(self._crawl.parent)
-        return self._run(self.reference, None, None, *_NO_SHAPES)
+        return self._run(self.reference, None, None, "--set", "recon.enabled=false")
 
     def kill(self, random: np.random.Generator) -> tuple[str, Trial]:
         """One start with a kill at a random point or moment."""
@@ -71,8 +70,8 @@ class DaemonTarget:
         return point, self._run(self.state, Plan(str(self._folder / "fired.jsonl"), (fault, *causes)), None)
 
     def finish(self) -> Trial:
-        """One start without a kill, to the end of the stream; which shapes are still due is not compared."""
-        return self._run(self.state, None, None, *_NO_SHAPES)
+        """One start without a kill."""
+        return self._run(self.state, None, None)
 
     def _lock(self) -> str:
         return str(self.state / "daemon.lock")
