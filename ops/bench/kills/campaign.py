@@ -147,7 +147,8 @@ def _end(progress: Progress, target: Target, trial: Trial) -> None:
 
 def section(target: Target, progress: Progress, command: str) -> FaultSection:
     """A campaign as a section of the docs."""
-    places = [(point, f"`{point}`: {POINTS[point]}") for point in target.points]
+    happened = [point for point in target.points if progress.fired.get(point) or progress.losses.get(point)]
+    places = [(point, f"`{point}`: {POINTS[point]}") for point in happened]
     places += [(AT_RANDOM, AT_RANDOM), (END, f"{END}, against the uninterrupted run")]
     rows = [
         FaultRow("none" if place == END else "SIGKILL", text, progress.fired.get(place, 0), _lost(progress, place))
@@ -155,6 +156,8 @@ def section(target: Target, progress: Progress, command: str) -> FaultSection:
     ]
     counts = f"{progress.kills} kills in {progress.trials} starts, seed {progress.seed}; the stream was mined to its "
     facts = [*target.facts, f"{counts}end {progress.passes} times, starting anew each time."]
+    if missed := [f"`{point}`" for point in target.points if point not in happened]:
+        facts.append(f"No kill came at {', '.join(missed)}.")
     return FaultSection(target.title, command, facts, rows)
 
 
