@@ -23,7 +23,7 @@ def encode_crop(crop: NDArray[np.uint8]) -> bytes:
 
 def decode_crop(raw: bytes) -> NDArray[np.uint8]:
     """Crop ``(S, S, 3)`` uint8 of a stored JPEG."""
-    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(raw), formats=("JPEG",)).convert("RGB"))
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:

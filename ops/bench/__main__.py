@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import to_builtins
 from rich.console import Console
 
 from ops.bench import furniture as furniture_benchmark
+from ops.bench import fuzz as fuzz_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
@@ -122,6 +124,27 @@ def kills(
     if json is not None:
         json.write_text(dumps([asdict(section) for section in sections], indent=2) + "\n", encoding="utf-8")
     if any(section.losses for section in sections):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="example: python -m ops.bench fuzz --cases 12000 --seed 0 --write docs/faults.md")
+def fuzz(
+    cases: Annotated[int, typer.Option(min=1, help="Mutated files to read.")] = 12_000,
+    seed: Annotated[int, typer.Option(help="Decides every file.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first, to run one again.")] = 0,
+    write: Annotated[Path | None, typer.Option(help="Page of the docs whose section is written anew.")] = None,
+    json: Json = None,
+) -> None:
+    """Mutated tars and images through the code that reads them; exits with 1 if one crashes, hangs or loses."""
+    settings = fuzz_benchmark.Settings(cases, seed, first)
+    section, losses = fuzz_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print)
+    Console().print(section.table())
+    if write is not None:
+        write_section(write, section)
+    if json is not None:
+        found = {**asdict(section), "lost": [to_builtins(case) for case in losses]}
+        json.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
+    if losses:
         raise typer.Exit(1)
 
 

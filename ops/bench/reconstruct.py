@@ -100,7 +100,9 @@ def read_pictures(folder: Path, keys: Collection[str]) -> dict[str, Picture]:
             for member in archive:
                 key, content = Path(member.name).stem, archive.extractfile(member)
                 if member.name.endswith(".jpg") and key in keys and content is not None:
-                    found[key] = np.asarray(Image.open(io.BytesIO(content.read())).convert("RGB"))
+                    found[key] = np.asarray(
+                        Image.open(io.BytesIO(content.read()), formats=("JPEG", "PNG")).convert("RGB")
+                    )
     if missing := set(keys) - found.keys():
         raise SourceError(f"{folder}: {len(missing)} of {len(keys)} images are missing, such as {min(missing)}")
     return found

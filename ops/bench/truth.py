@@ -91,7 +91,7 @@ class Truth:
         """
         if key not in self._masks:
             raise NotFoundError(f"the truth has no mask of image {key}")
-        with Image.open(io.BytesIO(self._masks[key])) as picture:
+        with Image.open(io.BytesIO(self._masks[key]), formats=("JPEG", "PNG")) as picture:
             return np.asarray(picture.convert("L")) > 127
 
     def has_mesh(self, shape: str) -> bool:

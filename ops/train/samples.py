@@ -128,7 +128,7 @@ def _compressed(image: Picture, rng: np.random.Generator) -> Picture:
         return image
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.integers(*JPEG_QUALITY)))
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(buffer, formats=("JPEG", "PNG")))
 
 
 def _whole(image: Picture, mask: Mask) -> tuple[Picture, Picture]:
