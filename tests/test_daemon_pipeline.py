@@ -18,8 +18,9 @@ from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
 from index.ingest import Ingest, IngestConfig
 from index.schedule import Policy
-from index.stream.batch import Batch, BatchHeader, ShardCursor
+from index.stream.batch import Batch, BatchHeader, Mark, ShardCursor
 from index.stream.embed import embed_batch
+from index.stream.options import ReadOptions
 from ops.bench.kills.stream import DIM, ColourEncoder, write_stream
 from ops.errors import StorageError
 from ops.fsck import compare_states
@@ -47,7 +48,7 @@ class Actors:
     def __init__(self, state: Path, *, embed_looks: int = 0, full: int = 0) -> None:
         encoder = ColourEncoder()
         self.ingest = Ingest(state, encoder.name, encoder.fingerprint, DIM, IngestConfig(map_size_gib=1.0))
-        self._cursor = ShardCursor(max_side=64)
+        self._cursor = ShardCursor(ReadOptions(max_side=64))
         self._encoder = encoder
         self._embed_looks = embed_looks
         self._full = full
@@ -63,8 +64,8 @@ class Actors:
             reject_shard=lambda shard, error: Later(lambda: self.ingest.reject_shard(shard, error)),
         )
 
-    def _read(self, shard: str, start: int, count: int) -> tuple[Later, Later]:
-        batch: Batch = self._cursor.read(shard, start, count)
+    def _read(self, shard: str, start: int, count: int, mark: Mark) -> tuple[Later, Later]:
+        batch: Batch = self._cursor.read(shard, start, count, mark)
         header: BatchHeader = batch.header
         return Later(lambda: header), Later(lambda: batch)
 

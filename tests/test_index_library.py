@@ -13,6 +13,7 @@ from daemon.api.app import create_app
 from daemon.cli.entry import run_command
 from daemon.query import ImageQuery
 from index.library import open_library
+from index.stream.decode import decode_image
 from ops.fsck import check_state
 from tests.batches import open_ingest, stream
 from tests.states import POLICY
@@ -44,7 +45,7 @@ def test_python_and_the_api_see_it(state: Path) -> None:
     (found,) = library.clusters(quarantined=True).items
     assert (found.failures, found.quarantined, found.reason) == (2, True, REASON)
     assert library.status().quarantined == 1 and len(library.clusters().items) > 1
-    client = TestClient(create_app(library, ImageQuery(library, loading(FakeBackbone(), []))))
+    client = TestClient(create_app(library, ImageQuery(library, decode_image, loading(FakeBackbone(), []))))
     (shown,) = client.get("/v1/clusters?quarantined=true").json()["items"]
     assert (shown["id"], shown["reason"], shown["quarantined"]) == (found.id, REASON, True)
     assert client.get("/v1/status").json()["quarantined"] == 1
