@@ -62,7 +62,7 @@ def _cases(settings: Settings) -> Iterator[Case]:
     todo = list(range(settings.first, settings.first + settings.cases))
     with tempfile.TemporaryDirectory() as folder:
         while todo:
-            for case in _child(Request(settings.seed, todo, folder), settings.cpu_s):
+            for case in _child(Request(settings.seed, list(todo), folder), settings.cpu_s):
                 todo.pop(0)
                 yield case
 
