@@ -40,6 +40,23 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class JointStage:
+    """The gradient refinement of field and cameras together.
+
+    Attributes:
+        steps: of the optimiser; 0 leaves the refinement out.
+        resolution: voxels along a side of the density grid.
+        rays: rays followed in a step, over all views.
+        dims: leading feature components rendered.
+    """
+
+    steps: int
+    resolution: int
+    rays: int
+    dims: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReconConfig:
     """What a reconstruction may assume and how hard it tries.
 
@@ -59,7 +76,8 @@ class ReconConfig:
         coarse: random starts on a coarse grid of poses.
         medium: the best of them on a finer grid of poses.
         fine: the best of those and of their half-turned rivals, on the finest.
-        polish_rounds: rounds of continuous pose refinement at the end.
+        polish_rounds: rounds of continuous pose refinement of the chosen hypothesis.
+        joint: refinement of its field and cameras by gradients; a warm start takes half its steps.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
         round_ratio: share of the free shape's held-out silhouette IoU from which a surface of revolution is
@@ -82,6 +100,7 @@ class ReconConfig:
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
     fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128, lean=0.5)
     polish_rounds: int = 2
+    joint: JointStage = JointStage(180, 40, 8000, 8)
     mesh_resolution: int = 64
     min_score: float = 0.1
     round_ratio: float = 0.95
@@ -123,6 +142,7 @@ class ReconConfig:
                 medium=Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
                 fine=Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
                 polish_rounds=4,
+                joint=JointStage(300, 48, 12800, 16),
                 mesh_resolution=80,
             )
         raise ConfigError(f"effort must be quick or full, not {effort!r}")

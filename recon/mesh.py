@@ -56,6 +56,15 @@ def carve(
     return mean[0].cpu().numpy(), SURFACE_LEVEL * float(mean.max())
 
 
+def finer(field: NDArray[np.float32], resolution: int) -> NDArray[np.float32]:
+    """The field ``(D, D, D)`` resampled trilinearly to ``resolution`` voxels along a side."""
+    resized = F.interpolate(
+        torch.from_numpy(field)[None, None], [resolution] * 3, mode="trilinear", align_corners=False
+    )
+    out: NDArray[np.float32] = resized[0, 0].numpy()
+    return out
+
+
 def surface(field: NDArray[np.float32], level: float) -> trimesh.Trimesh | None:
     """Marching cubes of a field over [-1, 1]^3, outward faces, without crumbs; None if nothing is solid.
 

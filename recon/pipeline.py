@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from recon.cold import Found, cold_start
 from recon.config import ReconConfig
 from recon.em import Model
 from recon.evidence import FeatureBasis, fit_basis, gather_evidence
-from recon.mesh import carve, colour_vertices, finish_mesh, place_mesh, surface
+from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
+from recon.joint import refine_jointly
+from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import ProgressCallback, Reporter
 from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
@@ -27,6 +29,23 @@ from recon.warm import warm_start
 
 _FEATURE_FLOOR = 0.05
 _ARRAYS = ("ids", "crops", "masks", "features", "flipped_features")
+
+
+@dataclass(frozen=True, slots=True)
+class _Final:
+    """What a shape is built from.
+
+    Attributes:
+        found: the poses.
+        held_out: their agreement with the views.
+        field: ``(D, D, D)`` whose level set is the surface.
+        level: of the surface.
+    """
+
+    found: Found
+    held_out: HeldOut
+    field: NDArray[np.float32]
+    level: float
 
 
 def reconstruct(
@@ -75,8 +94,9 @@ def reconstruct(
             found = _prefer_round(found, model, config, generator)
         else:
             found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
-        report.span("surface", 0.95, 1.0)(0.0)
-        verdict, reason, shape = _conclude(found, model, basis, chosen, config)
+        if known is not None:
+            config = replace(config, joint=replace(config.joint, steps=config.joint.steps // 2))
+        verdict, reason, shape = _conclude(found, model, basis, chosen, config, generator, report)
         if shape is not None and len(rest):
             shape = _add_registered(shape, views, fitted, rest, config, seed, place)
     report.span("done", 1.0, 1.0)(1.0)
@@ -131,19 +151,51 @@ def _prefer_round(found: Found, model: Model, config: ReconConfig, generator: to
 
 
 def _conclude(
-    found: Found, model: Model, basis: FeatureBasis, views: Views, config: ReconConfig
+    found: Found,
+    model: Model,
+    basis: FeatureBasis,
+    views: Views,
+    config: ReconConfig,
+    generator: torch.Generator,
+    report: Reporter,
 ) -> tuple[Verdict, str, Shape | None]:
     held_out = judge_held_out(_volumes(found, model, config), found.poses, found.folds, model)
     score = float(held_out.score.mean())
     if score < config.min_score:
         return "thin_evidence", f"held-out score {score:.2f} is below {config.min_score:.2f}", None
     found = replace(found, poses=_without_strangers(found.poses, held_out, score))
-    shape = _build_shape(found, model, basis, views, held_out, config)
+    final = _refined(found, held_out, model, views, config, generator, report)
+    report.span("surface", 0.97, 1.0)(0.0)
+    shape = _build_shape(final, model, basis, views, config)
     if shape is None:
         return "thin_evidence", "the carved volume is empty", None
     if found.round_about:
         return "rotational_symmetry", "a surface of revolution explains the silhouettes as well", shape
+    score = float(final.held_out.score.mean())
     return "shape", f"held-out score {score:.2f} over {shape.quality.views} views", shape
+
+
+def _refined(
+    found: Found,
+    held_out: HeldOut,
+    model: Model,
+    views: Views,
+    config: ReconConfig,
+    generator: torch.Generator,
+    report: Reporter,
+) -> _Final:
+    """Field and cameras refined by gradients where that raises the held-out score, else the carved hull."""
+    tick = report.span("joint", 0.85, 0.97)
+    if config.joint.steps and not found.round_about:
+        seed, _ = carve(found.poses, model, views, config.joint.resolution, False)
+        poses, occupancy = refine_jointly(found.poses, model, seed, config.joint, generator, tick)
+        rival = replace(found, poses=poses)
+        judged = judge_held_out(_volumes(rival, model, config), poses, found.folds, model)
+        if judged.score.mean() >= held_out.score.mean():
+            rival = replace(rival, poses=replace(poses, score=judged.score[None]))
+            return _Final(rival, judged, finer(occupancy, config.mesh_resolution), JOINT_LEVEL)
+    hull, level = carve(found.poses, model, views, config.mesh_resolution, found.round_about)
+    return _Final(found, held_out, hull, level)
 
 
 def _volumes(found: Found, model: Model, config: ReconConfig) -> Volumes:
@@ -164,12 +216,9 @@ def _without_strangers(poses: Hypotheses, held_out: HeldOut, typical: float) -> 
     return replace(poses, score=held_out.score[None], weight=poses.weight * fits)
 
 
-def _build_shape(
-    found: Found, model: Model, basis: FeatureBasis, views: Views, held_out: HeldOut, config: ReconConfig
-) -> Shape | None:
-    poses = found.poses
-    field, level = carve(poses, model, views, config.mesh_resolution, found.round_about)
-    body = surface(field, level)
+def _build_shape(final: _Final, model: Model, basis: FeatureBasis, views: Views, config: ReconConfig) -> Shape | None:
+    found, held_out, poses = final.found, final.held_out, final.found.poses
+    body = surface(final.field, final.level)
     if body is None:
         return None
     place = place_mesh(body, model.distance)

@@ -62,7 +62,7 @@ def warm_start(
     weight = doubt(score[None], model.evidence.usable)
     poses = Hypotheses(angles[None], frame[None], weight, score[None])
     folds = assign_folds(len(ids), config.fine.folds, generator, angles.device)
-    tick = report.span("polish", 0.3, 0.9)
+    tick = report.span("polish", 0.3, 0.85)
     poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
     return Found(poses, folds)
 

@@ -173,6 +173,7 @@ def true_poses(scene: Scene, config: ReconConfig = SMALL) -> tuple[Model, Hypoth
 
 def joined(first: Views, second: Views) -> Views:
     """Views of both, the second's ids moved behind the first's."""
-    parts = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in Views.__slots__}
+    names = ("crops", "masks", "features", "flipped_features")
+    parts = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
     parts["ids"] = np.concatenate([first.ids, second.ids + 1000])
     return Views(**parts)
