@@ -45,7 +45,7 @@ def test_cameras_that_are_a_little_wrong_fall_into_place() -> None:
 def test_the_field_explains_the_masks() -> None:
     _, found, occupancy = refined()
     model, _ = true_poses(SCENE)
-    assert occupancy.shape == (24, 24, 24) and 0 <= occupancy.min() and occupancy.max() <= 1
+    assert occupancy.shape == (24, 24, 24) and occupancy.min() >= 0 and occupancy.max() <= 1
     assert np.allclose(occupancy, occupancy[..., ::-1], atol=1e-5)  # the scene is fitted as a symmetric one
     body = surface(finer(occupancy, 40), SURFACE_LEVEL)
     assert body is not None and 0.02 < body.volume < 2
