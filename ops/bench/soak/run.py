@@ -69,6 +69,7 @@ class Soak:
         self._totals: Counter[str] = Counter()
         self._flat_from = 0
         self._starts = self._failed_starts = 0
+        self._starting_s = 0.0
         self._looked = 0.0
 
     def run(self) -> None:
@@ -77,8 +78,9 @@ class Soak:
         length = 60 * self._settings.minutes
         next_shard = next_fault = began
         self._start()
-        while (now := time.monotonic()) < began + length or (self._chaos.unfired() and now < began + 2 * length):
-            growing = now < began + _GROWING * length
+        while self._is_due(began, length):
+            now = time.monotonic()
+            growing = now < began + self._starting_s + _GROWING * length
             if not growing and not self._flat_from:
                 self._flat_from = self._sampler.mark()
             if now >= next_shard:
@@ -99,13 +101,20 @@ class Soak:
         self._feed.mend()
         self._exits[f"asked to stop, exit code {self._daemon.stop()}"] += 1
 
+    def _is_due(self, began: float, length: float) -> bool:
+        # Starts do not count: on a slow machine they would leave no time for anything else.
+        spent = time.monotonic() - began - self._starting_s
+        return spent < length or (spent < 2 * length and bool(self._chaos.unfired()))
+
     def _start(self) -> None:
+        began = time.monotonic()
         plan = self._chaos.plan() if self._starts % 2 else None
         self._starts += 1
         self._peers.close()
         self._collect()
         self._daemon.start(plan)
         self._failed_starts = 0 if self._daemon.wait_until_up() else self._failed_starts + 1
+        self._starting_s += time.monotonic() - began
         if self._failed_starts > _MOST_FAILED_STARTS:
             raise StateError(f"the daemon failed to start {self._failed_starts} times in a row; see {self._log}")
 
