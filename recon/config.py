@@ -46,7 +46,7 @@ class JointStage:
     Attributes:
         steps: of the optimiser; 0 leaves the refinement out.
         resolution: voxels along a side of the density grid.
-        rays: rays followed in a step, over all views.
+        rays: most rays followed in a step, over all views; a view gets at most 200.
         dims: leading feature components rendered.
     """
 

@@ -34,6 +34,7 @@ _SMOOTH = 0.06
 _FEATURE_WEIGHT = 0.5
 _ANNEALED, _COOLED = 0.4, 0.5
 _MAX_ROLL = 0.15
+_RAYS_PER_VIEW = 200
 _RATES = {"density": 0.15, "features": 0.05, "angles": 4e-3, "frame": 2e-3}
 
 
@@ -136,7 +137,8 @@ def _loss(
     generator: torch.Generator,
 ) -> Tensor:
     """Cross entropy of silhouettes, cosine distance of features, and the density's total variation."""
-    places = (torch.rand(len(masks), max(1, stage.rays // len(masks)), 2, generator=generator) * 2 - 1).to(masks.device)
+    rays = max(1, min(_RAYS_PER_VIEW, stage.rays // len(masks)))
+    places = (torch.rand(len(masks), rays, 2, generator=generator) * 2 - 1).to(masks.device)
     jitter = float(torch.rand((), generator=generator))
     density = _mirrored(field.density, model)
     smooth = F.avg_pool3d(F.pad(density, (1,) * 6, mode="replicate"), 3, 1)
