@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ops.errors import BackboneError
+from index.backbones.weights import load_shipped
 
 TOKEN_LAYERS = (3, 6, 9, 12)
 """ViT blocks whose patch tokens the head reads: the early ones know edges, the last ones objects."""
@@ -82,10 +81,8 @@ def load_foreground_head() -> ForegroundHead:
     Raises:
         BackboneError: the installation lacks them.
     """
-    if not WEIGHTS.is_file():
-        raise BackboneError(f"{WEIGHTS.name} is missing beside the backbones: install the package anew")
     head = ForegroundHead()
-    head.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    load_shipped(head, WEIGHTS)
     return head.eval()
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ops.errors import BackboneError
+from index.backbones.weights import load_shipped
 
 AZIMUTHS = 24
 """Azimuths that odds are given for: 0, 15, ... 345 degrees; 0 sees the front, 90 the object's +x side."""
@@ -135,8 +134,6 @@ def load_viewpoint_head() -> ViewpointHead:
     Raises:
         BackboneError: the installation lacks them.
     """
-    if not WEIGHTS.is_file():
-        raise BackboneError(f"{WEIGHTS.name} is missing beside the backbones: install the package anew")
     head = ViewpointHead()
-    head.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    load_shipped(head, WEIGHTS)
     return head.eval()

@@ -17,8 +17,9 @@ import onnx
 import timm
 import torch
 from onnx import numpy_helper
+from safetensors.torch import load_file
 from timm.models import EfficientNet, VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from index.views import CROP_SIZE
@@ -51,6 +52,17 @@ def package_file(package: str, relative: str) -> Path:
         if (path := Path(folder) / relative).is_file():
             return path
     raise BackboneError(f"the embedded backbone needs {relative} of the package {package}: install {package}")
+
+
+def load_shipped(head: nn.Module, path: Path) -> None:
+    """Give a head of our own the weights that ship with the package, which are kept in half precision.
+
+    Raises:
+        BackboneError: the installation lacks them.
+    """
+    if not path.is_file():
+        raise BackboneError(f"{path.name} is missing beside the backbones: install the package anew")
+    head.load_state_dict({name: value.float() for name, value in load_file(path).items()})
 
 
 def load_saliency_vit() -> VisionTransformer:
