@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import ray
+
 from actors.resources import claim_process, pick_device, resident_bytes
 from index.backbones import Backbone, load_backbone
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
+
+_CHECK_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,14 @@ class Embedder:
         backbone = self._loaded()
         return BackboneInfo(backbone.name, backbone.fingerprint, backbone.dim)
 
+    @ray.method(max_task_retries=0)
     def embed(self, batch: Batch) -> Batch:
-        """Embeds a batch."""
+        """Embeds a batch; not tried again by Ray, since an image of it may be what ends the process."""
         return embed_batch(self._loaded(), batch)
+
+    def check(self) -> None:
+        """Embeds a plain picture: what fails here is not an image's fault."""
+        self._loaded().embed([np.full((_CHECK_SIDE, _CHECK_SIDE, 3), 128, np.uint8)])
 
     def memory(self) -> int:
         """Resident memory in bytes."""

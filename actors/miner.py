@@ -6,7 +6,7 @@ from pathlib import Path
 
 from actors.embedder import BackboneInfo
 from actors.resources import claim_process, resident_bytes
-from index.ingest import CommitReport, Ingest, IngestConfig
+from index.ingest import CommitReport, Ingest, IngestConfig, SettleReport
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.records import ShardRecord
 from index.schedule import Policy, Schedule
@@ -41,6 +41,10 @@ class Miner:
     def commit(self, batch: Batch) -> CommitReport:
         """Commits a batch; one that is committed already changes nothing."""
         return self._open().commit(batch)
+
+    def settle(self) -> SettleReport:
+        """Repairs the partition at the end of the stream."""
+        return self._open().settle()
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records a shard that could not be read."""

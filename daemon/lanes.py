@@ -10,13 +10,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.plan import ShardPlan, Stretch
 from index.stream.batch import BatchHeader, Mark
 
 if TYPE_CHECKING:
     from actors.crew import Ref
+
+
+class Pending(NamedTuple):
+    """A batch that waits to be committed.
+
+    Attributes:
+        header: what is known of it.
+        read: reference of the batch as it was read.
+        embedded: reference of the batch once embedded.
+    """
+
+    header: BatchHeader
+    read: Ref
+    embedded: Ref
 
 
 @dataclass
@@ -28,7 +42,7 @@ class Lane:
     position: int
     mark: Mark
     reading: tuple[Ref, Ref] | None = None
-    embedded: deque[tuple[BatchHeader, Ref]] = field(default_factory=deque)
+    embedded: deque[Pending] = field(default_factory=deque)
     ended: bool = False
 
     @property
@@ -83,7 +97,8 @@ class Lanes:
         """A batch has been read: embeds it and moves its lane on."""
         lane = self._of(ref)
         assert lane.reading is not None
-        lane.embedded.append((header, self._embed(lane.reading[1])))
+        batch = lane.reading[1]
+        lane.embedded.append(Pending(header, batch, self._embed(batch)))
         lane.reading = None
         lane.position, lane.mark = header.end, header.mark
         if header.last:
@@ -103,13 +118,13 @@ class Lanes:
     def _of(self, ref: Ref) -> Lane:
         return next(lane for lane in self._lanes if lane.reading is not None and lane.reading[0] == ref)
 
-    def head(self) -> tuple[BatchHeader, Ref] | None:
+    def head(self) -> Pending | None:
         """The batch to be committed next, if it has been read."""
         while self._lanes and self._lanes[0].ended and not self._lanes[0].embedded:
             self._lanes.popleft()
         return self._lanes[0].embedded[0] if self._lanes and self._lanes[0].embedded else None
 
-    def take(self) -> tuple[BatchHeader, Ref]:
+    def take(self) -> Pending:
         """Removes the batch to be committed next."""
         return self._lanes[0].embedded.popleft()
 

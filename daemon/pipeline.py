@@ -8,14 +8,15 @@ from collections.abc import Callable
 
 from actors.crew import Crew, Ref, get, wait
 from daemon.config import Config
-from daemon.lanes import Lanes
+from daemon.lanes import Lanes, Pending
 from daemon.plan import ShardPlan
 from daemon.recon_stage import ReconStage
 from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
-from index.ingest import CommitReport
+from daemon.triage import Triage, is_lost
+from index.ingest import CommitReport, SettleReport
 from index.jobs import PublishReport
-from index.stream.batch import Mark
+from index.stream.batch import Batch, Mark
 from ops.errors import RejectError, SourceError, WorkerError
 from ops.logs import get_logger
 
@@ -40,10 +41,11 @@ class Pipeline:
         self._config = config
         self._telemetry = telemetry
         self._storage = StorageWait(telemetry, config.store.space_wait_s)
+        self._triage = Triage(crew)
         self._recon = ReconStage(crew, self._storage, telemetry, on_report)
         self._lanes = Lanes(plan, self._read, self._embed, readers=len(crew.readers), in_flight=config.stream.in_flight)
         self._turn = 0
-        self._stopping = False
+        self._stopping = self._settled = False
         self._next_look = 0.0
         self._deadline = math.inf
         self.failed_shards: list[str] = []
@@ -52,6 +54,7 @@ class Pipeline:
         """Asks the loop to drain: commit what has been read, drop reconstructions, return."""
         self._stopping = True
         self._storage.stop()
+        self._triage.stop()
 
     def run(self) -> None:
         """Runs until the input ends (without ``follow``) or `stop` was called and the stream is drained."""
@@ -76,18 +79,26 @@ class Pipeline:
             return True
         if not self._lanes.empty:
             return False
-        if self._stopping:
-            return True
-        return self._plan.finite and not self._plan.waiting and self._recon.idle
+        return self._stopping or (self._settled and self._recon.idle)
 
     def _step(self) -> None:
         if not self._stopping:
             self._look_again()
             self._lanes.feed()
+            self._settle_at_the_end()
             self._recon.feed()
         self._telemetry.in_flight(self._lanes.load)
         for ref in self._wait():
             self._on_ready(ref)
+
+    def _settle_at_the_end(self) -> None:
+        """Once nothing more will come, what was put where it seemed to belong is put where it belongs."""
+        if self._settled or not self._lanes.empty or not self._plan.finite or self._plan.waiting:
+            return
+        report: SettleReport = self._storage.call(lambda: self._crew.miner.settle.remote())
+        self._settled = True
+        self._telemetry.settled(report)
+        self._recon.refresh()
 
     def _look_again(self) -> None:
         if not self._plan.finite and time.monotonic() >= self._next_look:
@@ -96,7 +107,7 @@ class Pipeline:
 
     def _wait(self) -> list[Ref]:
         head = self._lanes.head()
-        refs = self._lanes.reads() + self._recon.refs() + ([head[1]] if head else [])
+        refs = self._lanes.reads() + self._recon.refs() + ([head.embedded] if head else [])
         began = time.perf_counter()
         if not refs:
             time.sleep(min(_WAIT_S, self._config.stream.poll_s))
@@ -111,7 +122,7 @@ class Pipeline:
 
     def _on_ready(self, ref: Ref) -> None:
         head = self._lanes.head()
-        if head is not None and ref == head[1]:
+        if head is not None and ref == head.embedded:
             self._commit()
         elif ref in self._recon.refs():
             self._recon.on_done(ref)
@@ -129,17 +140,34 @@ class Pipeline:
             self._reject(shard, RejectError(error.reason, str(error)))
 
     def _commit(self) -> None:
-        header, ref = self._lanes.take()
+        pending = self._lanes.take()
         full = self._lanes.full
-        report: CommitReport = self._storage.call(lambda: self._crew.miner.commit.remote(ref))
+        report = self._written(pending)
+        if report is None:
+            self._lanes.stop_reading(keep=0)
+            return
         if full:
             self._telemetry.held_back("commit", report.seconds)
         if not report.index_saved:
             _log.warning("the FAISS index could not be saved; the stream goes on, the next start builds what it lacks")
-        self._plan.committed(header, report.cursor)
-        self._telemetry.batch(header, report)
+        self._plan.committed(pending.header, report.cursor)
+        self._telemetry.batch(pending.header, report)
         if not self._stopping:
             self._recon.refresh()
+
+    def _written(self, pending: Pending) -> CommitReport | None:
+        """What the writer says of a batch, None if it was given up since a stop was asked for."""
+        try:
+            return self._commit_of(pending.embedded)
+        except WorkerError:
+            if not is_lost(pending.embedded):
+                raise
+        batch = self._triage.embed(pending.read)
+        return self._commit_of(batch) if batch is not None else None
+
+    def _commit_of(self, batch: Ref | Batch) -> CommitReport:
+        report: CommitReport = self._storage.call(lambda: self._crew.miner.commit.remote(batch))
+        return report
 
     def _reject(self, shard: str, error: RejectError) -> None:
         self._storage.call(lambda: self._crew.miner.reject_shard.remote(shard, error))

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from index.ingest import CommitReport
+from index.ingest import CommitReport, SettleReport
 from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
 from ops import metrics
@@ -43,11 +43,8 @@ class Telemetry:
 
     def batch(self, header: BatchHeader, report: CommitReport) -> None:
         """A batch was committed."""
+        self._totals(report)
         now = self.progress
-        now.images, now.clusters, now.outliers, now.shapes = (
-            report.total_images, report.clusters, report.outliers, report.shapes,
-        )  # fmt: skip
-        now.rejected = report.total_rejected
         now.run_images += report.stored
         now.run_rejected += sum(report.rejects.values())
         now.shard = header.shard
@@ -56,6 +53,21 @@ class Telemetry:
         self._stage("embed", report.embed_seconds)
         self._stage("commit", report.seconds)
         _commit_metrics(header, report)
+
+    def settled(self, report: SettleReport) -> None:
+        """The partition was repaired at the end of the stream."""
+        self._totals(report)
+
+    def _totals(self, report: CommitReport | SettleReport) -> None:
+        now = self.progress
+        now.images, now.rejected, now.shapes = report.total_images, report.total_rejected, report.shapes
+        now.clusters, now.outliers = report.clusters, report.outliers
+        for kind, count in report.lineage.items():
+            metrics.LINEAGE.labels(kind).inc(count)
+        metrics.CLUSTERS.set(report.clusters)
+        metrics.OUTLIERS.set(report.outliers)
+        metrics.STORED_IMAGES.set(report.total_images)
+        metrics.SHAPES.set(report.shapes)
 
     def _stage(self, stage: str, seconds: float) -> None:
         metrics.STAGE_SECONDS.labels(stage).observe(seconds)
@@ -123,14 +135,8 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
     metrics.SHARDS_DONE.inc(header.last)
     for reason, count in report.rejects.items():
         metrics.REJECTS.labels(reason).inc(count)
-    for kind, count in report.lineage.items():
-        metrics.LINEAGE.labels(kind).inc(count)
-    metrics.CLUSTERS.set(report.clusters)
-    metrics.OUTLIERS.set(report.outliers)
-    metrics.STORED_IMAGES.set(report.total_images)
     metrics.INDEX_SAVE_FAILURES.inc(not report.index_saved)
     metrics.INDEX_VECTORS.set(report.index_vectors)
-    metrics.SHAPES.set(report.shapes)
     metrics.LIBRARY_LOSS.set(report.library_loss)
     metrics.STORE_BYTES.set(report.store_bytes)
     metrics.STORE_MAP_BYTES.set(report.map_bytes)

@@ -86,6 +86,18 @@ class CommitReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class SettleReport:
+    """What the repair at the end of a stream did: how often each kind of change, and the totals after it."""
+
+    lineage: dict[str, int]
+    total_images: int
+    total_rejected: int
+    clusters: int
+    outliers: int
+    shapes: int
+
+
 class Ingest:
     """Owns the store, the clusterer and the FAISS index of a state directory."""
 
@@ -187,6 +199,20 @@ class Ingest:
             txn.put(SHARDS, digest(before.url), replace(before, done=True))
             add_counts(txn, shards_done=1)
         return shard
+
+    def settle(self) -> SettleReport:
+        """Brings the partition to offline quality at the end of a stream."""
+        return self._transact("settle", self._settled, undone=self._forget)
+
+    def _settled(self, txn: Transaction) -> SettleReport:
+        stored = txn.counters().stored
+        events = self._restore(txn).settle(txn, stored)
+        lineage = write_lineage(txn, events, stored)
+        add_counts(txn, next_lineage=len(events))
+        counters = txn.counters()
+        return SettleReport(
+            dict(lineage), stored, counters.rejected, counters.clusters, stored - counters.clustered, counters.shapes
+        )
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""

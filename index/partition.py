@@ -73,6 +73,21 @@ class Partition:
         reach("cluster.after")
         return Learned(micros, [float(strength) for strength in assigned.strengths], assigned.events)
 
+    def settle(self, txn: Transaction, at: int) -> list[LineageEvent]:
+        """Repairs the partition if anything has come since the last repair, and writes what changed.
+
+        A clusterer that is restored by learning all vectors again is left alone: its state may depend on nothing else.
+
+        Args:
+            txn: a write transaction.
+            at: images in the library.
+        """
+        if self._clusterer.restore_by_replay:
+            return []
+        events = self._clusterer.settle()
+        self._write(txn, at)
+        return events
+
     def _write(self, txn: Transaction, at: int) -> None:
         deltas: Counter[int] = Counter()
         for record in self._clusterer.changed():

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Literal
 
@@ -37,6 +37,9 @@ POINTS: dict[str, str] = {
     "cluster.after": "cluster changes are written, their images not yet",
     "commit.during": "all of a batch is written, its transaction not yet durable",
     "commit.after": "a batch is durable, nobody has heard of it",
+    "settle.before": "the last repair's transaction has begun",
+    "settle.during": "the last repair is written, its transaction not yet durable",
+    "settle.after": "the last repair is durable, nobody has heard of it",
     "faiss.before": "before vectors go into the FAISS index",
     "faiss.after": "vectors are in the FAISS index",
     "index.write": "half of the FAISS index is in its temporary file",
@@ -67,7 +70,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         point: one of `POINTS`.
         action: ``kill`` (SIGKILL), ``os_error``, ``memory_error``, ``out_of_memory`` (torch's), ``sleep``
             or ``clock``, which sets the process's clock.
-        nth: reaches of the point in one process until it fires; it stays armed from then on.
+        about: fires only where this is being worked on, such as the key of a sample; anything if empty.
+        nth: such reaches of the point in one process until it fires; it stays armed from then on.
         times: how often it fires at most, over all processes that share the log.
         number: errno of an ``os_error``.
         seconds: length of a ``sleep``, or how far a ``clock`` is set forward.
@@ -76,6 +80,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     point: str
     action: Action = "kill"
+    about: str = ""
     nth: int = 1
     times: int = 1
     number: int = errno.EIO
@@ -133,18 +138,19 @@ class Trigger:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._reached: Counter[str] = Counter()
+        self._reached: Counter[int] = Counter()
         self._lock = threading.Lock()
 
-    def reach(self, point: str) -> None:
+    def reach(self, point: str, about: Collection[str] = ()) -> None:
         """Fires the faults that are due at a point."""
+        meant = [
+            (number, fault)
+            for number, fault in enumerate(self._plan.faults)
+            if fault.point == point and (not fault.about or fault.about in about)
+        ]
         with self._lock:
-            self._reached[point] += 1
-            due = [
-                (number, fault)
-                for number, fault in enumerate(self._plan.faults)
-                if fault.point == point and self._reached[point] >= fault.nth
-            ]
+            self._reached.update(number for number, _ in meant)
+            due = [(number, fault) for number, fault in meant if self._reached[number] >= fault.nth]
         for number, fault in due:
             if self._claim(number, fault):
                 _fire(fault)
@@ -189,15 +195,19 @@ _plan = read_plan(os.environ)
 _trigger = Trigger(_plan) if _plan is not None else None
 
 
-def reach(point: str) -> None:
+def reach(point: str, about: Collection[str] = ()) -> None:
     """A point of `POINTS` has been reached; free unless a fault is armed.
+
+    Args:
+        point: which.
+        about: what is being worked on, for faults that are about one thing.
 
     Raises:
         OSError: as armed.
         MemoryError: as armed.
     """
     if _trigger is not None:
-        _trigger.reach(point)
+        _trigger.reach(point, about)
 
 
 def arm(plan: Plan | None) -> None:

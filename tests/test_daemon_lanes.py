@@ -48,8 +48,9 @@ def play(lanes: Lanes, stage: Stage, newest_first: bool, limit: int) -> list[tup
             ref = reads[-1 if newest_first else 0]
             lanes.on_read(ref, stage.header(ref))
         elif lanes.head() is not None:
-            header, _ = lanes.take()
-            taken.append((header.shard, header.start))
+            pending = lanes.take()
+            assert pending.embedded == ("embedded", *pending.read[1:])
+            taken.append((pending.header.shard, pending.header.start))
         lanes.feed()
     return taken
 
@@ -81,7 +82,7 @@ def test_stop_keeps_the_first_batches_and_forgets_the_rest(tmp_path: Path) -> No
     lanes.feed()
     lanes.stop_reading(keep=2)
     assert lanes.reads() == []
-    assert [lanes.take()[0].start for _ in range(2)] == [0, BATCH]
+    assert [lanes.take().header.start for _ in range(2)] == [0, BATCH]
     assert lanes.head() is None and lanes.empty
     lanes.feed()
     assert lanes.empty

@@ -22,6 +22,7 @@ from ops.fsck.raw import RawState
 from ops.synth.shards import write_shards
 
 SEED = 1
+HOUR_S, YEAR_S = 3600.0, 365 * 86400.0
 SETTINGS = (
     "stream.batch_size=8", "recon.min_views=8", "recon.max_views=8", "recon.backoff_s=0.2", "recon.max_failures=2",
     "store.index_every=1",
@@ -71,10 +72,13 @@ def counts(state: Path) -> dict[str, int]:
 
 def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(crawl: Path, peaceful: Path, tmp_path: Path) -> None:
     deaths = ("read.before", "embed.after", "commit.during", "commit.after", "recon.before", "publish.after")
-    plan = Plan(str(tmp_path / "fired"), tuple(Fault(point) for point in deaths))
+    # The writer's clock is set back, forward while it notes when to try again, and right again as it dies.
+    jumps = (Fault("commit.before", "clock", seconds=-HOUR_S), Fault("fail.before", "clock", seconds=YEAR_S))
+    plan = Plan(str(tmp_path / "fired"), (*(Fault(point) for point in deaths), *jumps))
     result = run(crawl, tmp_path / "state", plan=plan)
     assert result.returncode == 0, result.stderr
-    assert sorted(one.point for one in fired(plan.log)) == sorted(deaths)
+    assert sorted(one.point for one in fired(plan.log) if one.action == "kill") == sorted(deaths)
+    assert [one.point for one in fired(plan.log) if one.action == "clock"] == [jump.point for jump in jumps]
     same(peaceful, tmp_path / "state")
     # The reconstruction that died with its process was counted as a failure, and tried again by another process.
     assert result.stderr.count("reconstruction failed: a worker died") == 1
@@ -118,6 +122,31 @@ def test_memory_that_runs_out_in_a_reconstruction_touches_nothing_else(
     happened = [one.action for one in fired(tmp_path / "fired")]
     assert len(happened) == counts(state)["reconstructions"] >= 2 * len(found)
     assert happened[0] == "out_of_memory" and {*happened[1:]} == {"memory_error"}
+
+
+def test_an_image_that_kills_its_embedder_is_refused_and_a_second_daemon_too(
+    crawl: Path, peaceful: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    keys = sorted(keys_of(peaceful))
+    plan = Plan(str(tmp_path / "fired"), (Fault("embed.before", about=keys[5], times=1000),))
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, crawl, state, *IN_PEACE, "--set", "stream.batch_size=2", plan=plan)
+        wait_for(lambda: (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0)
+        second = run(crawl, state, *IN_PEACE)
+        assert not running.done(), "there was no first daemon any more"
+        assert second.returncode == 1 and "in use by another daemon" in second.stderr, second.stderr
+        result = running.result()
+    assert result.returncode == 0, result.stderr
+    assert len(fired(plan.log)) == 5, "once with its batch, once more to see, three times alone"
+    assert keys_of(state) == {*keys} - {keys[5]}
+    assert counts(state)["rejected"] == counts(peaceful).get("rejected", 0) + 1
+    assert check_state(state).clean
+
+
+def keys_of(state: Path) -> set[str]:
+    with RawState(state) as raw:
+        return {str(record["key"]) for _, record in raw.records("samples")}
 
 
 @pytest.fixture

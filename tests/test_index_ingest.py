@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from index.stream.batch import Batch
 from ops.errors import FingerprintError, RejectError, StateError, StorageError
 from ops.faults import Fault, Plan, arm, fired
 from ops.fsck import check_state
-from tests.batches import batch, open_ingest, sample, stream
+from tests.batches import batch, open_ingest, sample, stream, view
 from tests.disk import fill, tiny_disk
 
 
@@ -98,6 +99,36 @@ def test_a_restart_after_any_batch_ends_as_an_uninterrupted_run(tmp_path: Path, 
         feed(tmp_path / "parts", [one], clusterer)
     assert partition(tmp_path / "whole") == partition(tmp_path / "parts")
     assert len(partition(tmp_path / "whole")) == 240
+
+
+def test_the_end_of_a_stream_groups_what_came_since_the_last_repair(tmp_path: Path) -> None:
+    novel = [replace(sample(i, 5000 + i), view=view(5 + 40 * i, centres=40)) for i in range(12)]
+    feed(tmp_path, [*stream("a", 160, 16), batch("new", novel)])
+    before = partition(tmp_path)
+    ingest = open_ingest(tmp_path)
+    report = ingest.settle()
+    again = ingest.settle()
+    ingest.close()
+    after = partition(tmp_path)
+    new = [f"new/{one.key}" for one in novel]
+    assert {before[key] for key in new} < {*before.values()}, "taken in by a cluster that was known"
+    assert len({after[key] for key in new}) == 1 and not {after[key] for key in new} & {*before.values()}
+    assert {key: after[key] for key in after.keys() - new} == {key: before[key] for key in before.keys() - new}
+    assert report.lineage == {"split": 1} and report.total_images == 172
+    assert again.lineage == {} and again.clusters == report.clusters == 5
+    library = open_library(tmp_path)
+    consistent(library)
+    library.close()
+    assert check_state(tmp_path).clean
+
+
+def test_a_clusterer_restored_by_replay_keeps_its_partition_at_the_end(tmp_path: Path) -> None:
+    feed(tmp_path, stream("a", 100, 16), "dbstream")
+    before = partition(tmp_path)
+    ingest = open_ingest(tmp_path, "dbstream")
+    assert ingest.settle().lineage == {}
+    ingest.close()
+    assert partition(tmp_path) == before
 
 
 def test_a_failed_transaction_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

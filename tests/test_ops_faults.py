@@ -47,6 +47,16 @@ def test_a_fault_fires_at_its_reach_as_often_as_it_may_and_is_recorded(tmp_path:
     assert [(f.point, f.action) for f in fired(tmp_path / "fired")] == [("commit.after", "os_error")] * 2
 
 
+def test_a_fault_about_one_thing_counts_and_fires_only_there(tmp_path: Path) -> None:
+    arm(plan(tmp_path, Fault("embed.before", "os_error", about="b", nth=2)))
+    for about in (["a"], ["a", "b"], [], ["c"]):
+        reach("embed.before", about)
+    assert fired(tmp_path / "fired") == []
+    with pytest.raises(OSError):
+        reach("embed.before", ["b"])
+    assert len(fired(tmp_path / "fired")) == 1
+
+
 def test_memory_runs_out_as_armed(tmp_path: Path) -> None:
     import torch
 
@@ -109,7 +119,7 @@ def test_a_plan_goes_through_the_environment(tmp_path: Path) -> None:
 def test_every_point_is_somewhere_in_the_code_and_every_place_has_a_name() -> None:
     packages = ("actors", "daemon", "index", "ops", "recon")
     sources = [file.read_text() for package in packages for file in ROOT.glob(f"{package}/**/*.py")]
-    reached = [name for source in sources for name in re.findall(r"\breach\(\"([a-z.]+)\"\)", source)]
+    reached = [name for source in sources for name in re.findall(r"\breach\(\"([a-z.]+)\"[,)]", source)]
     steps = [name for source in sources for name in re.findall(r"self\._transact\(\"([a-z]+)\"", source)]
     reached += [f"{step}.{moment}" for step in steps for moment in ("before", "during", "after")]
     assert sorted(reached) == sorted(POINTS)

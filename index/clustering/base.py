@@ -108,6 +108,10 @@ class OnlineClusterer(Clusterer, abc.ABC):
         """Brings the partition to offline quality; cluster ids follow the largest overlap."""
 
     @abc.abstractmethod
+    def settle(self) -> list[LineageEvent]:
+        """What a stream ends with: a repair, unless nothing has been learnt since the last one."""
+
+    @abc.abstractmethod
     def labels_of(self, micros: IntArray) -> IntArray:
         """Current cluster ids of micro-clusters.
 

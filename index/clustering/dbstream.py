@@ -11,23 +11,19 @@ from river import cluster
 from river.base.typing import FeatureName
 
 from index.clustering.base import (
-    FIRST_CLUSTER,
     Assignments,
-    FeatureColumns,
     FloatArray,
     IntArray,
     LineageEvent,
-    OnlineClusterer,
     unit_rows,
 )
-from index.clustering.clock import RepairClock
 from index.clustering.lineage import carry_ids
-from index.clustering.micro import MicroTable
+from index.clustering.tabled import TabledClusterer
 from index.records import OUTLIER, MicroRecord
 from ops.errors import StateError
 
 
-class DBStream(OnlineClusterer):
+class DBStream(TabledClusterer):
     """DBSTREAM (Hahsler & Bolanos, IEEE TKDE 28(6), 2016) as river has it.
 
     A vector belongs to the nearest of river's micro-clusters at its arrival. river numbers its clusters anew
@@ -67,14 +63,11 @@ class DBStream(OnlineClusterer):
         self.min_size = min_size
         self.growth = growth
         self.min_inserts = min_inserts
-        self._clock = RepairClock(growth, min_inserts)
+        self._begin(growth, min_inserts)
         self._model: Any = cluster.DBSTREAM(
             clustering_threshold, fading_factor, cleanup_interval, intersection_factor, minimum_weight
         )
-        self._columns = FeatureColumns()
-        self._table = MicroTable()
         self._owned: dict[int, tuple[Any, int]] = {}  # river's id -> (its micro-cluster, our id)
-        self._next_cluster = FIRST_CLUSTER
 
     def learn_one(self, x: dict[FeatureName, Any]) -> None:
         """Learns one dictionary of features; features may come and go."""
@@ -84,11 +77,6 @@ class DBStream(OnlineClusterer):
             micro.center = _features(_row(micro.center, row.shape[1]))
         if row.shape[1]:
             self.learn_many(row)
-
-    def predict_one(self, x: dict[FeatureName, Any]) -> int:
-        """Cluster of one dictionary of features, `OUTLIER` for none."""
-        row = self._columns.vector(x)
-        return int(self.predict_many(row).clusters[0]) if len(self._table) else OUTLIER
 
     def learn_many(self, vectors: FloatArray) -> Assignments:
         """Learns ``(N, D)`` vectors in order; makes the repairs that come due on the way.
@@ -125,22 +113,6 @@ class DBStream(OnlineClusterer):
         )
         table.relabel(clusters)
         return events
-
-    def labels_of(self, micros: IntArray) -> IntArray:
-        """Current cluster ids of micro-clusters.
-
-        Raises:
-            NotFoundError: one of the ids was never given out.
-        """
-        return self._table.labels_of(micros)
-
-    def sizes(self) -> dict[int, int]:
-        """Vectors in each cluster, outliers left out."""
-        return self._table.sizes()
-
-    def changed(self) -> list[MicroRecord]:
-        """Micro-clusters that changed since the last call."""
-        return self._table.take_dirty()
 
     def scalars(self) -> dict[str, Any]:
         """Empty: the state comes back by replay."""

@@ -12,20 +12,17 @@ from river.base.typing import FeatureName
 from index.clustering.base import (
     FIRST_CLUSTER,
     Assignments,
-    FeatureColumns,
     FloatArray,
     IntArray,
     LineageEvent,
-    OnlineClusterer,
     unit_rows,
 )
-from index.clustering.clock import RepairClock
 from index.clustering.joining import Joiner, map_vectors
 from index.clustering.lineage import carry_ids
 from index.clustering.linkage import average_linkage
-from index.clustering.micro import MicroTable
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
+from index.clustering.tabled import TabledClusterer
 from index.records import OUTLIER, MicroRecord
 from ops.errors import ConfigError, StateError
 
@@ -33,7 +30,7 @@ MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
 
 
-class OnlineLinkage(OnlineClusterer):
+class OnlineLinkage(TabledClusterer):
     """Online average linkage in a whitened space, with a threshold counted from chance.
 
     A vector joins the micro-cluster that holds nearly the same picture, or opens one, and is put into the
@@ -77,12 +74,9 @@ class OnlineLinkage(OnlineClusterer):
         self.min_size = min_size
         self.growth = growth
         self.min_inserts = min_inserts
-        self._columns = FeatureColumns()
-        self._table = MicroTable()
+        self._begin(growth, min_inserts)
         self._snapshot: Snapshot | None = None
         self._joiner = Joiner(self._table, None, same)
-        self._next_cluster = FIRST_CLUSTER
-        self._clock = RepairClock(growth, min_inserts)
 
     def learn_one(self, x: dict[FeatureName, Any]) -> None:
         """Learns one dictionary of features; features may come and go."""
@@ -92,11 +86,6 @@ class OnlineLinkage(OnlineClusterer):
             self._rebuild_joiner()
         if row.shape[1]:
             self.learn_many(row)
-
-    def predict_one(self, x: dict[FeatureName, Any]) -> int:
-        """Cluster of one dictionary of features, `OUTLIER` for none."""
-        row = self._columns.vector(x)
-        return int(self.predict_many(row).clusters[0]) if len(self._table) else OUTLIER
 
     def learn_many(self, vectors: FloatArray) -> Assignments:
         """Learns ``(N, D)`` vectors in order; makes the repairs that come due on the way.
@@ -154,22 +143,6 @@ class OnlineLinkage(OnlineClusterer):
         self._snapshot = make_snapshot(space, rows, table.counts, clusters)
         self._rebuild_joiner()
         return events
-
-    def labels_of(self, micros: IntArray) -> IntArray:
-        """Current cluster ids of micro-clusters.
-
-        Raises:
-            NotFoundError: one of the ids was never given out.
-        """
-        return self._table.labels_of(micros)
-
-    def sizes(self) -> dict[int, int]:
-        """Vectors in each cluster, outliers left out."""
-        return self._table.sizes()
-
-    def changed(self) -> list[MicroRecord]:
-        """Micro-clusters that changed since the last call."""
-        return self._table.take_dirty()
 
     def scalars(self) -> dict[str, Any]:
         """Counters and the snapshot of the last repair."""

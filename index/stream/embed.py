@@ -33,7 +33,7 @@ def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
     Boxes are given in pixels of the original image, whatever size it was shrunk to.
     """
     began = time.perf_counter()
-    reach("embed.before")
+    reach("embed.before", [sample.key for sample in batch.samples if sample.image is not None])
     places = [place for place, sample in enumerate(batch.samples) if sample.image is not None]
     images = [image for sample in batch.samples if (image := sample.image) is not None]
     results = backbone.embed(images) if images else []
@@ -42,6 +42,12 @@ def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
         samples[place] = _embedded(samples[place], result)
     reach("embed.after")
     return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began, fingerprint=backbone.fingerprint)
+
+
+def joined(parts: Sequence[Batch]) -> Batch:
+    """The batch whose samples were embedded in several parts, given in their order; at least one."""
+    samples = [sample for part in parts for sample in part.samples]
+    return replace(parts[0], samples=samples, embed_seconds=sum(part.embed_seconds for part in parts))
 
 
 def _embedded(sample: Sample, result: ObjectView | RejectError) -> Sample:

@@ -63,7 +63,7 @@ class DaemonTarget:
         if random.random() < _TIMED_SHARE:
             return AT_RANDOM, self._run(self.state, None, float(random.uniform(0, _LATEST_S)))
         point = self.points[random.integers(len(self.points))]
-        once = point.startswith(("open.", "reject.", "recon.", "publish.", "fail."))
+        once = point.startswith(("open.", "reject.", "settle.", "recon.", "publish.", "fail."))
         fault = Fault(point, nth=1 if once else int(random.integers(1, _MOST_REACHES + 1)), victims=(self._lock(),))
         # A reconstruction has to fail for its failure to be recorded.
         causes = (Fault("recon.before", "memory_error", times=99),) if point.startswith("fail.") else ()

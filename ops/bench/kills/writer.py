@@ -49,7 +49,8 @@ def mine(folder: Path, shards: Sequence[str], batch_size: int, tell: Callable[[A
     config = IngestConfig(map_size_gib=1.0, index_every=1)
     ingest = Ingest(folder, encoder.name, encoder.fingerprint, DIM, config)
     ingest.reject_shard(REFUSED, RejectError("forbidden_url", "scheme 'pipe' is not allowed"))
-    done_here = _reconstruct(ingest, Acknowledged(), tell)
+    so_far = Acknowledged()
+    done_here = _reconstruct(ingest, so_far, tell)
     cursor = ShardCursor(ReadOptions(max_side=64))
     known = {record.url: record for record in ingest.shards()}
     for shard in shards:
@@ -60,6 +61,8 @@ def mine(folder: Path, shards: Sequence[str], batch_size: int, tell: Callable[[A
             start, done = report.cursor, batch.header.last
             so_far = Acknowledged(report.total_images, report.total_rejected, done_here)
             done_here = _reconstruct(ingest, so_far, tell)
+    ingest.settle()
+    _reconstruct(ingest, replace(so_far, reconstructions=done_here), tell)
     ingest.close()
 
 

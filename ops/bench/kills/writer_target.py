@@ -60,7 +60,8 @@ class WriterTarget:
         if random.random() < _TIMED_SHARE:
             return AT_RANDOM, run_trial(self._work(self.state), kill_after_s=float(random.uniform(0, _LATEST_S)))
         point = self.points[random.integers(len(self.points))]
-        nth = 1 if point.startswith(("open.", "reject.")) else int(random.integers(1, _MOST_REACHES + 1))
+        once = point.startswith(("open.", "reject.", "settle."))
+        nth = 1 if once else int(random.integers(1, _MOST_REACHES + 1))
         log = self._folder / "fired.jsonl"
         log.unlink(missing_ok=True)
         return point, run_trial(self._work(self.state), Plan(str(log), (Fault(point, nth=nth),)))
