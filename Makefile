@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo demo-stop test soak lint audit clean
+.PHONY: help setup demo demo-stop test gltf-validator soak lint audit clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -23,6 +23,10 @@ demo-stop: $(READY)  ## stop the library page the demo left running
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+gltf-validator:  ## install Khronos' glTF validator for the tests, if Node is there
+	@if command -v npm >/dev/null; then cd tests/gltf && npm ci --silent --no-audit --no-fund; \
+	else echo "npm is not installed: the test that runs the glTF validator will be skipped"; fi
 
 soak: $(READY)  ## two minutes of random faults on the running daemon
 	$(BIN)/python -m ops.bench soak --minutes 2 --fault-s 6 --shard-s 8

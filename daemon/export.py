@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,49 +18,112 @@ from ops.errors import ConfigError, StateError
 if TYPE_CHECKING:
     import trimesh
 
-Format = Literal["glb", "obj", "ply", "cameras"]
+Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "dataset"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MEDIA_TYPES: dict[Format, str] = {
     "glb": "model/gltf-binary",
     "obj": "model/obj",
     "ply": "application/octet-stream",
     "cameras": "application/json",
+    "colmap": "application/zip",
+    "nerfstudio": "application/zip",
+    "masks": "application/zip",
+    "dataset": "application/x-tar",
+}
+_SUFFIXES: dict[Format, str] = {
+    "cameras": "cameras.json",
+    "colmap": "colmap.zip",
+    "nerfstudio": "nerfstudio.zip",
+    "masks": "masks.zip",
+    "dataset": "tar",
 }
 
 
 def export(library: Library, shape: int, version: int | None, kind: Format) -> bytes:
     """A shape in one of the export formats.
 
-    Vertices are in the object frame: right-handed, y up, centred, longest side 1. Colours are per vertex.
+    Vertices are in the object frame: right-handed, y up, centred, longest side 1. Colours are per vertex. How cameras
+    are converted is told in `daemon.formats.cameras`; those of strangers are left out of all but ``cameras``.
 
     Args:
         library: where the shape is.
         shape: its id.
         version: which version; None for the published one.
-        kind: ``glb``, ``obj`` or ``ply`` for the mesh, ``cameras`` for the cameras as JSON.
+        kind: ``glb``, ``obj`` or ``ply`` for the mesh; ``cameras`` for the cameras as we keep them, as JSON; a zip
+            archive for ``colmap``, ``nerfstudio`` and ``masks``; a webdataset shard for ``dataset``.
 
     Raises:
-        NotFoundError: no such shape or version, or it has no mesh.
+        NotFoundError: no such shape or version, or it has no mesh or no images.
         StateError: the stored mesh is damaged.
     """
-    if kind == "cameras":
-        found = library.shape(shape, version)
-        cameras = library.cameras(shape, found.version)
-        return msgspec.json.format(
-            msgspec.json.encode({"shape": shape, "version": found.version, "cameras": cameras}), indent=1
-        )
-    raw = library.artifact(shape, MESH, version)
-    if kind == "ply":
-        return raw
-    mesh = _read_mesh(raw, shape)
-    data = mesh.export(file_type=kind)
+    return _WRITERS[kind](library, shape, version)
+
+
+def _ply(library: Library, shape: int, version: int | None) -> bytes:
+    return library.artifact(shape, MESH, version)
+
+
+def _obj(library: Library, shape: int, version: int | None) -> bytes:
+    data = _mesh(library, shape, version).export(file_type="obj")
     return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _glb(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats.gltf import to_glb
+
+    return to_glb(_mesh(library, shape, version))
+
+
+def _cameras(library: Library, shape: int, version: int | None) -> bytes:
+    found = library.shape(shape, version)
+    cameras = library.cameras(shape, found.version)
+    return msgspec.json.format(
+        msgspec.json.encode({"shape": shape, "version": found.version, "cameras": cameras}), indent=1
+    )
+
+
+def _colmap(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats import archive, colmap, scene
+
+    found = scene.scene_of(library, shape, version)
+    return archive.zipped(colmap.files(library, found, _mesh(library, shape, version)))
+
+
+def _nerfstudio(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats import archive, nerfstudio, scene
+
+    found = scene.scene_of(library, shape, version)
+    return archive.zipped(nerfstudio.files(library, found, _ply(library, shape, version)))
+
+
+def _masks(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats import archive, scene
+
+    found = scene.scene_of(library, shape, version)
+    return archive.zipped(scene.pictures(library, found, "images/{}.jpg", "masks/{}.png"))
+
+
+def _dataset(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats import dataset, scene
+
+    return dataset.shape_tar(library, scene.scene_of(library, shape, version))
+
+
+_WRITERS: dict[Format, Callable[[Library, int, int | None], bytes]] = {
+    "glb": _glb,
+    "obj": _obj,
+    "ply": _ply,
+    "cameras": _cameras,
+    "colmap": _colmap,
+    "nerfstudio": _nerfstudio,
+    "masks": _masks,
+    "dataset": _dataset,
+}
 
 
 def file_name(shape: int, version: int, kind: Format) -> str:
     """What an exported file is called unless someone names it."""
-    suffix = "cameras.json" if kind == "cameras" else kind
-    return f"shape-{shape}-v{version}.{suffix}"
+    return f"shape-{shape}-v{version}.{_SUFFIXES.get(kind, kind)}"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -90,9 +154,10 @@ def _umask() -> int:
     return mask
 
 
-def _read_mesh(raw: bytes, shape: int) -> trimesh.Trimesh:
+def _mesh(library: Library, shape: int, version: int | None) -> trimesh.Trimesh:
     import trimesh  # slow to import, and only needed here
 
+    raw = library.artifact(shape, MESH, version)
     try:
         mesh = trimesh.load_mesh(io.BytesIO(raw), file_type="ply", process=False)
     except (ValueError, KeyError, IndexError, TypeError) as error:

@@ -16,7 +16,7 @@ from index.jobs import PREVIEW
 from index.summaries import Page
 
 router = APIRouter(prefix="/v1")
-FormatParam = Annotated[Format, Query(description="Mesh as glb, obj or ply, or the cameras as JSON.")]
+FormatParam = Annotated[Format, Query(description="What to write; see docs/library.md.")]
 
 
 @router.get(

@@ -1,0 +1,1 @@
+"""What other programs read: conversions of cameras, images and meshes, one format a module."""
