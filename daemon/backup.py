@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 
 import msgspec
 
+from daemon.periodic import every
 from index.cache import VectorCache
 from index.environment import is_storage_failure, storage_error
 from index.migrations import check_known, schema_of
@@ -157,28 +157,15 @@ def _copy_store(folder: Path, target: Path, tell: Tell) -> int:
             raise StateError(f"{folder} is empty; there is nothing to back up")
         check_known(schema, folder)
         total = store.size_bytes()
-        with _watched(target / _DATA.name, total, tell):
+        with every(_LOOK_S, lambda: tell("copying", min(_size(target / _DATA.name), total), total)):
             store.copy(target)
         return schema
     finally:
         store.close()
 
 
-@contextmanager
-def _watched(path: Path, total: int, tell: Tell) -> Iterator[None]:
-    done = Event()
-
-    def watch() -> None:
-        while not done.wait(_LOOK_S):
-            tell("copying", min(path.stat().st_size if path.exists() else 0, total), total)
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _checked(folder: Path, tell: Tell) -> int:

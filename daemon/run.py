@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +22,7 @@ from daemon.api.server import ApiServer
 from daemon.config import Config
 from daemon.display import Display, make_display
 from daemon.metrics_server import MetricsServer
+from daemon.periodic import every
 from daemon.pipeline import Pipeline
 from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
@@ -103,7 +104,7 @@ def run(
                 ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode)
             )
             _log.info("library page and API on %s", server.url)
-        stack.enter_context(_memory_watch(crew, telemetry))
+        stack.enter_context(every(_MEMORY_EVERY_S, lambda: _watch_memory(crew, telemetry)))
         display = make_display(telemetry, console or Console(stderr=True))
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
         stopped = _drive(pipeline, display)
@@ -224,22 +225,9 @@ def read_options(config: Config) -> ReadOptions:
     return ReadOptions(stream.max_side, http, DecodeLimits(stream.decode_timeout_s, stream.decode_memory_mib))
 
 
-@contextmanager
-def _memory_watch(crew: Crew, telemetry: Telemetry) -> Iterator[None]:
-    done = Event()
-
-    def watch() -> None:
-        while not done.wait(_MEMORY_EVERY_S):
-            with suppress(WorkerError):  # it has just died; the next look finds the one that took its place
-                telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
-
-    thread = Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _watch_memory(crew: Crew, telemetry: Telemetry) -> None:
+    with suppress(WorkerError):  # it has just died; the next look finds the one that took its place
+        telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
 
 
 def _actor_memory(crew: Crew) -> dict[str, int]:

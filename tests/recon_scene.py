@@ -16,6 +16,7 @@ from recon import ReconConfig, Reconstruction, Stage, Views, reconstruct
 from recon.em import Model
 from recon.evidence import fit_basis, gather_evidence
 from recon.geometry import angles_of
+from recon.types import Viewpoints
 from recon.volume import HALF_EXTENT, Hypotheses
 
 Floats = NDArray[np.float64]
@@ -118,6 +119,12 @@ def make_scene(
         focal,
         azimuth,
     )
+
+
+def told(azimuth: NDArray[np.float64], sureness: float = 8.0) -> Viewpoints:
+    """Guesses of azimuths ``(N,)`` in radians over 24 bins, at an elevation of 20 degrees."""
+    away = azimuth[:, None] - np.arange(24) * (2 * np.pi / 24)
+    return Viewpoints((sureness * np.cos(away)).astype(np.float32), np.full(len(azimuth), 20, np.float32))
 
 
 def rotation_errors(estimate: Floats, truth: Floats) -> Floats:

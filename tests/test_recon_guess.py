@@ -9,17 +9,10 @@ import torch
 from recon.em import run_stage, standing
 from recon.geometry import rotation
 from recon.guess import at_azimuth, lean, prior_of, turn_to
-from recon.types import Viewpoints
 from recon.volume import Hypotheses
-from tests.recon_scene import SMALL, make_scene, rotation_errors, true_poses
+from tests.recon_scene import SMALL, make_scene, rotation_errors, told, true_poses
 
 CPU = torch.device("cpu")
-
-
-def told(azimuth: np.ndarray, sureness: float = 8.0) -> Viewpoints:
-    """Guesses of azimuths in radians over 24 bins."""
-    away = azimuth[:, None] - np.arange(24) * (2 * np.pi / 24)
-    return Viewpoints((sureness * np.cos(away)).astype(np.float32), np.full(len(azimuth), 20, np.float32))
 
 
 def poses_at(azimuth: np.ndarray) -> Hypotheses:

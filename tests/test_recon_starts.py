@@ -7,8 +7,7 @@ import torch
 
 from recon.geometry import wrap
 from recon.starts import draw_starts, grouped_starts, guessed_starts, likeness
-from recon.types import Viewpoints
-from tests.recon_scene import SMALL, make_scene, true_poses
+from tests.recon_scene import SMALL, make_scene, told, true_poses
 
 
 def test_views_from_the_same_side_look_alike() -> None:
@@ -43,12 +42,6 @@ def test_starts_repeat_with_their_seed() -> None:
     assert torch.equal(first.angles, again.angles) and not torch.equal(first.angles, other.angles)
 
 
-def told(azimuth: np.ndarray, sureness: float) -> Viewpoints:
-    """Guesses of azimuths in radians over 24 bins."""
-    away = azimuth[:, None] - np.arange(24) * (2 * np.pi / 24)
-    return Viewpoints((sureness * np.cos(away)).astype(np.float32), np.full(len(azimuth), 30, np.float32))
-
-
 def test_sure_guesses_are_where_views_start() -> None:
     scene = make_scene(16)
     model, _ = true_poses(scene)
@@ -56,7 +49,7 @@ def test_sure_guesses_are_where_views_start() -> None:
     assert start.angles.shape == (SMALL.coarse.hypotheses, 16, 3)
     away = wrap(start.angles[..., 0] - torch.from_numpy(scene.azimuth))
     assert away.abs().max() < np.radians(16)
-    assert torch.allclose(start.angles[..., 1], torch.tensor(np.radians(30), dtype=torch.float32))
+    assert torch.allclose(start.angles[..., 1], torch.tensor(np.radians(20), dtype=torch.float32))
 
 
 def test_unsure_guesses_leave_every_start_another() -> None:
