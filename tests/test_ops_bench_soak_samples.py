@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from ops.bench.soak.samples import WARM_UP_S, Sample, Sampler, fit
+from ops.bench.soak.samples import WARM_UP_S, WINDOW_S, Sample, Sampler, fit
 
 
 def test_a_slope_is_found_whatever_level_each_process_is_at() -> None:
@@ -45,13 +45,25 @@ def test_processes_are_looked_at_and_those_that_ended_are_passed_over() -> None:
 
 def test_warming_up_and_what_lies_before_a_mark_do_not_count() -> None:
     sampler = Sampler()
-    old = [Sample("miner", 1, WARM_UP_S + t, 1000.0 * t, 5, 2) for t in range(5)]
-    warm = [Sample("miner", 2, float(t), 1000.0 * t, 5, 2) for t in range(5)]
+    old = [Sample("miner", 1, WARM_UP_S + t * WINDOW_S, 1000.0 * t, 5, 2) for t in range(5)]
+    warm = [Sample("miner", 2, t * WARM_UP_S / 5, 1000.0 * t, 5, 2) for t in range(5)]
     sampler.samples = old
     mark = sampler.mark()
     sampler.samples += warm
     assert sampler.slope("miner", "memory", mark) is None
-    sampler.samples += [Sample("miner", 2, WARM_UP_S + t, 7.0, 5, 2) for t in range(5)]
+    sampler.samples += [Sample("miner", 2, WARM_UP_S + t * WINDOW_S, 7.0, 5, 2) for t in range(3)]
     found = sampler.slope("miner", "memory", mark)
     assert found is not None and found.per_hour == 0 and found.highest == 7
     assert sampler.kinds() == ["miner"]
+
+
+def test_what_comes_and_goes_is_no_leak_and_what_stays_is() -> None:
+    sampler = Sampler()
+    ages = [WARM_UP_S + t * WINDOW_S / 4 for t in range(40)]
+    floods = [200 * (n % 4 == 2) for n in range(40)]
+    sampler.samples = [
+        Sample("daemon", 1, age, 100.0 + age / 36, 30 + more, 9) for age, more in zip(ages, floods, strict=True)
+    ]
+    handles, memory = sampler.slope("daemon", "handles"), sampler.slope("daemon", "memory")
+    assert handles is not None and handles.per_hour == pytest.approx(0) and handles.highest == 230
+    assert memory is not None and memory.per_hour == pytest.approx(100)

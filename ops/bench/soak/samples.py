@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 import psutil
 
-WARM_UP_S = 60.0
-_FEWEST = 4
+WARM_UP_S = 180.0
+WINDOW_S = 60.0
+_FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,24 @@ class Sampler:
     def slope(self, kind: str, name: str, since: int = 0) -> Slope | None:
         """The slope of one figure of one kind, None if no process was seen for long enough.
 
+        It is fitted to the least value of each minute: a flood of connections or a batch in work comes and goes,
+        what leaks stays. A process's first three minutes are left out.
+
         Args:
             kind: of process.
             name: ``memory``, ``handles`` or ``threads``.
             since: only samples from a `mark` on.
         """
-        series: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        least: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+        highest = 0.0
         for sample in self.samples[since:]:
             if sample.kind == kind and sample.age >= WARM_UP_S:
-                series[sample.pid].append((sample.age, float(getattr(sample, name))))
-        return fit([points for points in series.values() if len(points) >= _FEWEST])
+                value, window = float(getattr(sample, name)), int(sample.age // WINDOW_S)
+                known = least[sample.pid].setdefault(window, (sample.age, value))
+                least[sample.pid][window] = min(known, (sample.age, value), key=itemgetter(1))
+                highest = max(highest, value)
+        found = fit([list(points.values()) for points in least.values() if len(points) >= _FEWEST])
+        return found and replace(found, highest=highest)
 
 
 def fit(series: list[list[tuple[float, float]]]) -> Slope | None:
