@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image
 
 from actors.resources import claim_process, pick_device, releasing_memory, resident_bytes
@@ -79,7 +80,7 @@ class Reconstructor:
             min_views=min(self._options.min_views, self._options.max_views),
         )
         found = reconstruct(views, config, warm=before, seed=self._options.seed, device=self._device)
-        output = _output(given, found, baseline, time.perf_counter() - began)
+        output = _output(given, found, baseline, time.perf_counter() - began, torch.device(self._device).type)
         reach("recon.output")
         return output
 
@@ -93,7 +94,9 @@ class Reconstructor:
         return resident_bytes()
 
 
-def _output(given: ReconInput, found: Reconstruction, baseline: Cameras | None, seconds: float) -> ReconOutput:
+def _output(
+    given: ReconInput, found: Reconstruction, baseline: Cameras | None, seconds: float, device: str
+) -> ReconOutput:
     before = float(baseline.loss.mean()) if baseline is not None else 1.0
     warm = given.field is not None
     shape = found.shape
@@ -101,7 +104,7 @@ def _output(given: ReconInput, found: Reconstruction, baseline: Cameras | None, 
         nothing = len(given.samples)
         return ReconOutput(
             given.job, found.verdict, found.reason, 1.0, before, 0.0, 1.0, nothing, warm, seconds,
-            samples=given.samples,
+            samples=given.samples, device=device,
         )  # fmt: skip
     quality, mesh = shape.quality, shape.mesh
     return ReconOutput(
@@ -120,6 +123,7 @@ def _output(given: ReconInput, found: Reconstruction, baseline: Cameras | None, 
         cameras=_camera_records(given.samples, shape.cameras),
         artifacts=_artifacts(found, mesh),
         samples=given.samples,
+        device=device,
     )
 
 

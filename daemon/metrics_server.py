@@ -16,10 +16,12 @@ from wsgiref.types import StartResponse, WSGIApplication
 from prometheus_client import make_wsgi_app
 
 from daemon.access import Access, access_for
+from daemon.health import Health
 from ops import metrics
 from ops.errors import PortInUseError
 
 _CONNECTIONS = 16
+_PROBES = {"/healthz": Health.ill, "/readyz": Health.unready}
 _LONGEST_S = 15.0
 
 
@@ -31,6 +33,7 @@ class MetricsServer:
         host: str,
         port: int,
         access: Access | None = None,
+        health: Health | None = None,
         *,
         connections: int = _CONNECTIONS,
         longest_s: float = _LONGEST_S,
@@ -41,6 +44,7 @@ class MetricsServer:
             host: address to listen on.
             port: port to listen on; 0 takes a free one.
             access: who may ask, by default what a listener without a token may allow.
+            health: answers on ``/healthz`` and ``/readyz``, which need no token.
             connections: open at once; one more is closed at once.
             longest_s: time a scraper has to ask and to read the answer.
 
@@ -52,7 +56,7 @@ class MetricsServer:
         kind = _Server6 if ":" in host else _Server
         try:
             self._server = kind((host, port), connections, longest_s)
-            self._server.set_app(_guarded(access))
+            self._server.set_app(_guarded(access, health))
         except OSError as error:
             raise PortInUseError(
                 f"cannot serve metrics on {host}:{port}: {error.strerror}; set metrics.port or --no-metrics"
@@ -121,14 +125,18 @@ class _Server(ThreadingMixIn, WSGIServer):
         """A scraper that went away is no concern of ours."""
 
 
-def _guarded(access: Access) -> WSGIApplication:
-    """The metrics, for those who may read them."""
+def _guarded(access: Access, health: Health | None) -> WSGIApplication:
+    """The metrics, for those who may read them, and for everybody whether the daemon is well."""
     app = make_wsgi_app(metrics.REGISTRY)
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if not access.knows_host(environ.get("HTTP_HOST", "")):
             start_response("421 Misdirected Request", [("Content-Type", "text/plain")])
             return [b"this server does not go by that name\n"]
+        if health is not None and (probe := _PROBES.get(environ.get("PATH_INFO", ""))) is not None:
+            problem = probe(health)
+            start_response("503 Service Unavailable" if problem else "200 OK", [("Content-Type", "text/plain")])
+            return [f"{problem or 'ok'}\n".encode()]
         if not access.admits(environ.get("HTTP_AUTHORIZATION", "")):
             start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
             return [b"a token is needed: Authorization: Bearer TOKEN\n"]

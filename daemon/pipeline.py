@@ -88,6 +88,7 @@ class Pipeline:
             self._settle_at_the_end()
             self._recon.feed()
         self._telemetry.in_flight(self._lanes.load)
+        self._telemetry.waiting(self._plan.waiting)
         for ref in self._wait():
             self._on_ready(ref)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.crew import Crew, Handle, Ref, get
 from daemon.storage_wait import StorageWait
@@ -22,6 +22,7 @@ class _Running:
     job: ReconJob
     actor: Handle
     ref: Ref
+    began: float
 
 
 class ReconStage:
@@ -50,6 +51,8 @@ class ReconStage:
         self._unlisted = found.due - len(found.jobs)
         self._retry_at = None if found.retry_in_s is None else time.monotonic() + found.retry_in_s
         self._telemetry.quarantined(found.quarantined)
+        if found.figures is not None:
+            self._telemetry.library(found.figures)
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def feed(self) -> None:
@@ -59,7 +62,7 @@ class ReconStage:
         while self._idle and self._queue:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
-            self._running[ref] = _Running(job, actor, ref)
+            self._running[ref] = _Running(job, actor, ref, time.monotonic())
             _log.info("cluster %d: reconstructing from %d images", job.cluster, job.size)
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
@@ -82,9 +85,11 @@ class ReconStage:
         except ShapelodeError as error:
             if isinstance(error, WorkerError) and error.died:
                 running.actor = self._crew.replace_reconstructor(running.actor)
-            return self._failed(running.job, str(error))
+            return replace(self._failed(running.job, str(error)), seconds=time.monotonic() - running.began)
         # What fails from here on is the writer's trouble, not the cluster's, which stays due.
+        began = time.monotonic()
         report: PublishReport = self._storage.call(lambda: self._crew.miner.publish.remote(output))
+        self._telemetry.stage("publish", time.monotonic() - began)
         return report
 
     def _failed(self, job: ReconJob, reason: str) -> PublishReport:

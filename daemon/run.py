@@ -6,37 +6,37 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from rich.console import Console
 
-from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
+from actors.crew import Crew, CrewPlan, hire, start_ray, stop_ray
 from actors.reconstructor import ReconstructorOptions
-from actors.resources import resident_bytes
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
 from daemon.config import Config
 from daemon.display import Display, make_display
+from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
 from daemon.periodic import every
 from daemon.pipeline import Pipeline
 from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
+from daemon.watch import Watch
 from index.ingest import IngestConfig
 from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
 from index.stream.options import DecodeLimits, HttpOptions, ReadOptions
 from index.stream.sources import expand
-from ops.errors import WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("daemon")
-_MEMORY_EVERY_S = 5.0
+_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +89,30 @@ def run(
     api_access, metrics_access = _access(config)
     expand(patterns, follow=follow)  # a mistyped pattern should fail before anything is started
     telemetry = Telemetry()
+    health = Health(telemetry)
     with ExitStack() as stack:
         # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
         if config.metrics.enabled:
-            served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port, metrics_access))
+            served = stack.enter_context(
+                MetricsServer(config.metrics.host, config.metrics.port, metrics_access, health)
+            )
             _log.info("metrics on %s", served.url)
         crew = stack.enter_context(_crew(folder, config))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
         if config.api.enabled:
             server = stack.enter_context(
-                ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode)
+                ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode, health)
             )
             _log.info("library page and API on %s", server.url)
-        stack.enter_context(every(_MEMORY_EVERY_S, lambda: _watch_memory(crew, telemetry)))
+        telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
+        look = Watch(folder, crew, telemetry)
+        stack.enter_context(every(_LOOK_S, look))
         display = make_display(telemetry, console or Console(stderr=True))
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
-        stopped = _drive(pipeline, display)
+        stopped = _drive(pipeline, display, health)
         return _result(telemetry, pipeline, stopped)
 
 
@@ -131,10 +136,22 @@ def tell_result(result: RunResult, *, as_json: bool) -> None:
     )
 
 
-def _drive(pipeline: Pipeline, display: Display) -> bool:
-    with display, _signals(pipeline) as stopped:
-        pipeline.run()
+def _drive(pipeline: Pipeline, display: Display, health: Health) -> bool:
+    with display, _signals(pipeline, health) as stopped:
+        health.phase = Phase.RUNNING
+        try:
+            pipeline.run()
+        finally:
+            health.phase = Phase.STOPPING
         return stopped.is_set()
+
+
+def version() -> str:
+    """The installed version, or ``source`` where nothing is installed."""
+    try:
+        return metadata.version("shapelode")
+    except metadata.PackageNotFoundError:
+        return "source"
 
 
 def tell_resumption(plan: ShardPlan, known: Sequence[ShardRecord]) -> None:
@@ -157,13 +174,14 @@ def _result(telemetry: Telemetry, pipeline: Pipeline, stopped: bool) -> RunResul
 
 
 @contextmanager
-def _signals(pipeline: Pipeline) -> Iterator[Event]:
+def _signals(pipeline: Pipeline, health: Health) -> Iterator[Event]:
     stopped = Event()
 
     def on_signal(number: int, frame: object) -> None:
         if stopped.is_set():
             os._exit(128 + number)  # asked twice: everything committed is safe already
         stopped.set()
+        health.phase = Phase.STOPPING
         _log.info("%s: committing what has been read, then ending", signal.Signals(number).name)
         pipeline.stop()
 
@@ -223,14 +241,3 @@ def read_options(config: Config) -> ReadOptions:
     hosts = tuple(name.strip().lower() for name in stream.private_hosts.split(",") if name.strip())
     http = HttpOptions(stream.http_timeout_s, stream.http_attempts, private_hosts=hosts)
     return ReadOptions(stream.max_side, http, DecodeLimits(stream.decode_timeout_s, stream.decode_memory_mib))
-
-
-def _watch_memory(crew: Crew, telemetry: Telemetry) -> None:
-    with suppress(WorkerError):  # it has just died; the next look finds the one that took its place
-        telemetry.memory({"daemon": resident_bytes(), **_actor_memory(crew)})
-
-
-def _actor_memory(crew: Crew) -> dict[str, int]:
-    # Only actors that answer at once: a reconstructor is busy for minutes, and the writer must not wait.
-    kinds: dict[str, list[Any]] = {"reader": crew.readers, "miner": [crew.miner]}
-    return {kind: sum(get([actor.memory.remote() for actor in actors])) for kind, actors in kinds.items()}

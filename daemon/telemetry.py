@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from index.ingest import CommitReport, SettleReport
 from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
+from index.totals import Figures
 from ops import metrics
 
 _RATE_WINDOW_S = 15.0
@@ -23,6 +24,7 @@ class Progress:
     clusters: int = 0
     outliers: int = 0
     shapes: int = 0
+    index_vectors: int = 0
     run_images: int = 0
     run_rejected: int = 0
     run_published: int = 0
@@ -40,18 +42,20 @@ class Telemetry:
     def __init__(self) -> None:
         self.progress = Progress()
         self._recent: deque[tuple[float, int]] = deque()
+        self._turned = time.monotonic()
 
     def batch(self, header: BatchHeader, report: CommitReport) -> None:
         """A batch was committed."""
-        self._totals(report)
         now = self.progress
+        now.index_vectors = report.index_vectors  # before the images: the index is never behind for a moment
+        self._totals(report)
         now.run_images += report.stored
         now.run_rejected += sum(report.rejects.values())
         now.shard = header.shard
         self._recent.append((time.monotonic(), report.stored))
-        self._stage("read", header.seconds)
-        self._stage("embed", report.embed_seconds)
-        self._stage("commit", report.seconds)
+        self.stage("read", header.seconds)
+        self.stage("embed", report.embed_seconds)
+        self.stage("commit", report.seconds)
         _commit_metrics(header, report)
 
     def settled(self, report: SettleReport) -> None:
@@ -64,12 +68,20 @@ class Telemetry:
         now.clusters, now.outliers = report.clusters, report.outliers
         for kind, count in report.lineage.items():
             metrics.LINEAGE.labels(kind).inc(count)
-        metrics.CLUSTERS.set(report.clusters)
         metrics.OUTLIERS.set(report.outliers)
         metrics.STORED_IMAGES.set(report.total_images)
-        metrics.SHAPES.set(report.shapes)
+        self.library(report.figures)
 
-    def _stage(self, stage: str, seconds: float) -> None:
+    def library(self, figures: Figures) -> None:
+        """What the library comes to has been looked up."""
+        self.progress.shapes = figures.shaped
+        metrics.CLUSTERS.labels("shaped").set(figures.shaped)
+        metrics.CLUSTERS.labels("shapeless").set(figures.shapeless)
+        metrics.CLUSTERS.labels("retired").set(figures.retired)
+        metrics.LIBRARY_LOSS.set(figures.loss)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """A piece of work of a stage was done."""
         metrics.STAGE_SECONDS.labels(stage).observe(seconds)
         total = self.progress.stage_seconds
         total[stage] = total.get(stage, 0.0) + seconds
@@ -81,9 +93,14 @@ class Telemetry:
         self.progress.rejected += 1
 
     def in_flight(self, batches: int) -> None:
-        """Batches between reading and committing."""
+        """The control loop turned once more, with so many batches between reading and committing."""
+        self._turned = time.monotonic()
         self.progress.in_flight = batches
         metrics.IN_FLIGHT.set(batches)
+
+    def idle_s(self) -> float:
+        """Seconds since the control loop last turned, or waited for a disk that it knows to be full or failing."""
+        return time.monotonic() - self._turned
 
     def waited(self, stage: str, seconds: float) -> None:
         """The control loop had nothing to do but wait for a stage."""
@@ -91,6 +108,7 @@ class Telemetry:
 
     def held_back(self, cause: str, seconds: float) -> None:
         """Reading could not go on, because of a stage that was too slow or of a disk that was full or failing."""
+        self._turned = time.monotonic()
         metrics.BACKPRESSURE_SECONDS.labels(cause).inc(seconds)
 
     def recon_queue(self, due: int, running: int) -> None:
@@ -107,12 +125,28 @@ class Telemetry:
         """A reconstruction ended."""
         self.progress.run_reconstructions += 1
         metrics.RECON_JOBS.labels(report.outcome).inc()
-        metrics.RECON_SECONDS.labels("warm" if report.warm else "cold").observe(report.seconds)
+        metrics.RECON_DEVICE_SECONDS.labels(report.device or "unknown").inc(report.seconds)
+        if report.outcome != "failed":
+            metrics.RECON_SECONDS.labels("warm" if report.warm else "cold").observe(report.seconds)
         if report.outcome == "published":
             self.progress.run_published += 1
             metrics.VERSIONS.inc()
+            metrics.VERSION_LOSS.observe(report.loss)
         if report.outcome == "published" and report.version == 1:
             self.progress.shapes += 1
+
+    def began(self, version: str, backbone: str, clusterer: str, in_flight: int) -> None:
+        """What runs, and the most batches it takes in flight."""
+        metrics.BUILD.labels(version, backbone, clusterer).set(1)
+        metrics.IN_FLIGHT_LIMIT.set(in_flight)
+
+    def waiting(self, shards: int) -> None:
+        """Shards that are known and not yet begun."""
+        metrics.SHARDS_WAITING.set(shards)
+
+    def disk_free(self, size: int) -> None:
+        """Bytes free where the state is."""
+        metrics.DISK_FREE.set(size)
 
     def memory(self, resident: dict[str, int]) -> None:
         """Resident memory by kind of process."""
@@ -137,6 +171,8 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
         metrics.REJECTS.labels(reason).inc(count)
     metrics.INDEX_SAVE_FAILURES.inc(not report.index_saved)
     metrics.INDEX_VECTORS.set(report.index_vectors)
-    metrics.LIBRARY_LOSS.set(report.library_loss)
+    metrics.INDEX_RECALL.set(report.index_recall)
+    metrics.INDEX_DRIFT.set(report.index_drift)
     metrics.STORE_BYTES.set(report.store_bytes)
     metrics.STORE_MAP_BYTES.set(report.map_bytes)
+    metrics.STORE_LIMIT_BYTES.set(report.limit_bytes)

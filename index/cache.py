@@ -18,10 +18,16 @@ from ops.logs import get_logger
 _log = get_logger("index")
 _FILE = "vectors.faiss"
 _CHUNK = 4096
+_PROBES = 16
+_NEIGHBOURS = 10
 
 
 class VectorCache:
-    """Descriptors of all stored images in FAISS, in step with the store."""
+    """Descriptors of all stored images in FAISS, in step with the store.
+
+    Attributes:
+        recall: share of a sample of stored images that a search for their own descriptors finds, as of the last probe.
+    """
 
     def __init__(self, folder: Path, fingerprint: str, dim: int, store: Store) -> None:
         self._store = store
@@ -29,6 +35,7 @@ class VectorCache:
         self._fingerprint = fingerprint
         self._sweep()
         self._index = self._loaded(dim)
+        self.recall = self.probe()
 
     def _sweep(self) -> None:
         # A writer that was killed while it saved leaves its temporary file; the lock says that none is at it now.
@@ -72,12 +79,25 @@ class VectorCache:
 
     def save(self) -> bool:
         """Writes the index beside the store, atomically; False if that failed: being a cache, it holds up nothing."""
+        self.recall = self.probe()
         try:
             self._index.save(self._path, fingerprint=self._fingerprint)
         except StateError as error:
             _log.warning("%s; the next start builds what is missing anew", error)
             return False
         return True
+
+    def probe(self) -> float:
+        """Recall at `_NEIGHBOURS` of images spread evenly over the store, each searched for by its own descriptor."""
+        with self._store.read() as txn:
+            stored = txn.count(VECTORS)
+            ids = np.unique(np.linspace(0, stored - 1, min(stored, _PROBES)).round().astype(np.int64))
+            raw = [txn.get(VECTORS, int(number)) for number in ids]
+        if not stored:
+            return 1.0
+        queries = np.stack([decode_vector(one) if one else np.zeros(self._index.dim, np.float32) for one in raw])
+        _, found = self._index.search(queries, _NEIGHBOURS)
+        return float(np.mean((found == ids[:, None]).any(axis=1)))
 
     def __len__(self) -> int:
         return len(self._index)

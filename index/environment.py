@@ -30,6 +30,7 @@ class Environment:
 
     Attributes:
         databases: handles by name.
+        limit_bytes: bytes the map may grow to.
     """
 
     def __init__(self, path: Path, names: Sequence[str], *, readonly: bool, start: int, limit: int) -> None:
@@ -50,7 +51,7 @@ class Environment:
         self._names = names
         self._readonly = readonly
         self._start = min(start, limit)
-        self._limit = limit
+        self.limit_bytes = limit
         self._gate = Gate()
         self._broken = False
         self._open()
@@ -101,7 +102,7 @@ class Environment:
         """
         size = self.map_bytes()
         self.forget_dead_readers()
-        wanted = min(2 * size, self._limit)
+        wanted = min(2 * size, self.limit_bytes)
         if wanted <= size:
             raise StateError(
                 f"the store {self._path} has filled the {size / 2**30:.2f} GiB it may take; raise store.map_size_gib"

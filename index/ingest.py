@@ -17,6 +17,7 @@ from index import publish as publishing
 from index.admission import Draft, Refused, admit
 from index.cache import VectorCache
 from index.codec import encode_crop, encode_mask, encode_vector
+from index.drift import Drift, total_of
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.lock import FileLock
 from index.migrations import migrate
@@ -38,7 +39,7 @@ from index.tables import (
     digest,
     encode_key,
 )
-from index.totals import add_counts, count_rejects, library_loss, uncount_reject
+from index.totals import Figures, add_counts, count_rejects, figures, uncount_reject
 from index.views import ObjectView
 from ops.clock import wall_time
 from ops.errors import FingerprintError, RejectError, StateError
@@ -77,11 +78,14 @@ class CommitReport:
     clusters: int
     outliers: int
     shapes: int
-    library_loss: float
+    figures: Figures
     index_vectors: int
+    index_recall: float
+    index_drift: float
     index_saved: bool
     store_bytes: int
     map_bytes: int
+    limit_bytes: int
     embed_seconds: float
     seconds: float
 
@@ -96,6 +100,7 @@ class SettleReport:
     clusters: int
     outliers: int
     shapes: int
+    figures: Figures
 
 
 class Ingest:
@@ -124,6 +129,7 @@ class Ingest:
             self._partition: Partition | None = None
             with self._store.read() as txn:
                 self._restore(txn)
+                self._drift = Drift(total_of(txn, dim))
             reach("open.restored")
             self._cache = VectorCache(folder, fingerprint, dim, self._store)
             reach("open.after")
@@ -161,6 +167,7 @@ class Ingest:
             )
         draft, lineage = self._transact("commit", lambda txn: self._write(txn, batch), undone=self._forget)
         self._cache.add(draft.ids, draft.vectors, draft.stored)
+        self._drift.add(draft.vectors)
         return self._report(batch, draft, lineage, self._save_sometimes(), began)
 
     def _write(self, txn: Transaction, batch: Batch) -> tuple[Draft, Counter[str]]:
@@ -211,8 +218,9 @@ class Ingest:
         add_counts(txn, next_lineage=len(events))
         counters = txn.counters()
         return SettleReport(
-            dict(lineage), stored, counters.rejected, counters.clusters, stored - counters.clustered, counters.shapes
-        )
+            dict(lineage), stored, counters.rejected, counters.clusters, stored - counters.clustered, counters.shapes,
+            figures(txn),
+        )  # fmt: skip
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
@@ -265,7 +273,7 @@ class Ingest:
 
     def _report(self, batch: Batch, draft: Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:
-            counters = txn.counters()
+            counters, found = txn.counters(), figures(txn)
             shard = txn.get(SHARDS, digest(content_name(batch.header.shard, batch.header.mark.generation)))
         return CommitReport(
             shard=batch.header.shard,
@@ -278,11 +286,14 @@ class Ingest:
             clusters=counters.clusters,
             outliers=counters.stored - counters.clustered,
             shapes=counters.shapes,
-            library_loss=library_loss(counters),
+            figures=found,
             index_vectors=len(self._cache),
+            index_recall=self._cache.recall,
+            index_drift=self._drift.value(),
             index_saved=saved,
             store_bytes=self._store.size_bytes(),
             map_bytes=self._store.map_bytes(),
+            limit_bytes=self._store.limit_bytes(),
             embed_seconds=batch.embed_seconds,
             seconds=time.perf_counter() - began,
         )

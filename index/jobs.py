@@ -71,6 +71,7 @@ class ReconOutput:
         cameras: of the images.
         artifacts: files by name.
         samples: ids of the images it was given.
+        device: kind of the device it ran on, such as ``cuda``.
     """
 
     job: ReconJob
@@ -88,11 +89,12 @@ class ReconOutput:
     cameras: list[CameraRecord] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     samples: list[int] = field(default_factory=list)
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What became of a reconstruction."""
+    """What became of a reconstruction; ``device`` is the kind it ran on, empty if that is not known."""
 
     cluster: int
     outcome: Outcome | str
@@ -101,3 +103,4 @@ class PublishReport:
     warm: bool
     seconds: float
     reason: str
+    device: str = ""

@@ -66,7 +66,9 @@ def _is_member(txn: Transaction, sample: int, cluster: int) -> bool:
 
 
 def _report(output: ReconOutput, outcome: str, version: int, reason: str) -> PublishReport:
-    return PublishReport(output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason)
+    return PublishReport(
+        output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason, output.device
+    )
 
 
 def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy, now: float) -> PublishReport:

@@ -13,6 +13,7 @@ from index.library import member_ids
 from index.records import ClusterRecord
 from index.store import Transaction
 from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS
+from index.totals import Figures, figures
 from ops.errors import NotFoundError
 
 _LONGEST_BACKOFF_S = 3600.0
@@ -51,12 +52,14 @@ class Schedule:
         due: how many are due.
         retry_in_s: seconds until the next of those that failed is tried again; None if none waits.
         quarantined: clusters that failed too often.
+        figures: what the library comes to as of then.
     """
 
     jobs: list[ReconJob] = field(default_factory=list)
     due: int = 0
     retry_in_s: float | None = None
     quarantined: int = 0
+    figures: Figures | None = None
 
 
 def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
@@ -82,7 +85,7 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
         else:
             jobs.append(_job(cluster, record))
     most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.growth, -job.size, job.cluster))
-    return Schedule(most, len(jobs), min(waits, default=None), quarantined)
+    return Schedule(most, len(jobs), min(waits, default=None), quarantined, figures(txn))
 
 
 def _is_wanted(record: ClusterRecord, policy: Policy) -> bool:

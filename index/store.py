@@ -186,6 +186,10 @@ class Store:
         """Bytes of the map; it grows by itself."""
         return self._env.map_bytes()
 
+    def limit_bytes(self) -> int:
+        """Bytes the map may grow to."""
+        return self._env.limit_bytes
+
     def close(self) -> None:
         """Releases the environment; transactions must have ended."""
         self._env.close()

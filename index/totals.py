@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -58,6 +59,23 @@ def _share(record: ClusterRecord | None) -> dict[str, int]:
         "loss_millionths": shaped * round(record.loss * _MILLIONTHS),
         "quarantined": int(record.quarantined),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a library comes to: open clusters with a shape and without one, retired ones, and `library_loss`."""
+
+    shaped: int
+    shapeless: int
+    retired: int
+    loss: float
+
+
+def figures(txn: Transaction) -> Figures:
+    """The figures as of a transaction, at constant cost."""
+    counters = txn.counters()
+    retired = txn.count(CLUSTERS) - counters.clusters
+    return Figures(counters.shapes, counters.clusters - counters.shapes, retired, library_loss(counters))
 
 
 def library_loss(counters: Counters) -> float:

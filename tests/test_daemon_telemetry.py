@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from dataclasses import replace
 
-from prometheus_client import generate_latest
 from rich.console import Console
 
 from daemon.display import LivePanel, LogLines, describe, make_display, summary
@@ -11,14 +10,16 @@ from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
+from index.totals import Figures
 from ops import metrics
 
 
 def report(**changes: object) -> CommitReport:
     values: dict[str, object] = {
         "shard": "a", "cursor": 8, "stored": 7, "rejects": {"too_small": 1}, "lineage": {"created": 2},
-        "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1, "library_loss": 0.5,
-        "index_vectors": 107, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000,
+        "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1,
+        "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_recall": 0.9,
+        "index_drift": 0.1, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000, "limit_bytes": 90000,
         "embed_seconds": 0.4, "seconds": 0.1,
     }  # fmt: skip
     return CommitReport(**{**values, **changes})  # type: ignore[arg-type]
@@ -54,16 +55,29 @@ def test_a_reconstruction_is_counted_by_outcome_and_a_first_version_is_a_shape()
     assert (telemetry.progress.shapes, telemetry.progress.run_published) == (1, 1)
 
 
-def test_every_metric_has_help_and_units_in_its_name() -> None:
-    text = generate_latest(metrics.REGISTRY).decode()
-    names = [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")]
-    assert len(names) > 20 and all(name.startswith("shapelode_") for name in names)
+def test_what_a_reconstruction_cost_is_told_by_device_even_if_it_broke() -> None:
+    telemetry = Telemetry()
+    before = value("shapelode_recon_device_seconds_total", device="cuda"), broken_seconds(), finished()
+    telemetry.reconstruction(replace(published(), device="cuda"))
+    telemetry.reconstruction(replace(published("failed", 0), seconds=3.0))
+    assert value("shapelode_recon_device_seconds_total", device="cuda") == before[0] + 12
+    assert broken_seconds() == before[1] + 3 and finished() == before[2] + 1
 
 
-def test_every_metric_is_documented() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
-    for family in metrics.REGISTRY.collect():
-        assert f"`{family.name}" in page, family.name
+def broken_seconds() -> float:
+    return value("shapelode_recon_device_seconds_total", device="unknown")
+
+
+def finished() -> float:
+    return value("shapelode_recon_seconds_count", start="cold")
+
+
+def test_the_library_is_told_by_state_of_its_clusters_between_batches_too() -> None:
+    telemetry = Telemetry()
+    telemetry.library(Figures(shaped=3, shapeless=7, retired=4, loss=0.25))
+    states = {state: value("shapelode_clusters", state=state) for state in ("shaped", "shapeless", "retired")}
+    assert states == {"shaped": 3, "shapeless": 7, "retired": 4}
+    assert value("shapelode_library_loss_ratio") == 0.25 and telemetry.progress.shapes == 3
 
 
 def test_lines_tell_what_happened() -> None:

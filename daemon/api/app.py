@@ -12,6 +12,8 @@ import daemon
 from daemon.access import Access
 from daemon.api import errors, gate, health, library, media
 from daemon.api.security import BodyLimit, SecurityHeaders
+from daemon.api.timing import Timing
+from daemon.health import Health
 from daemon.query import ImageQuery
 from index.library import Library
 
@@ -24,23 +26,28 @@ Every error has the same shape: `{"error": {"code", "message", "detail"}}`.
 """
 
 
-def create_app(opened: Library, image_query: ImageQuery, access: Access | None = None) -> FastAPI:
+def create_app(
+    opened: Library, image_query: ImageQuery, access: Access | None = None, daemon_health: Health | None = None
+) -> FastAPI:
     """The API and the page over a library.
 
     Args:
         opened: the library; the caller closes it.
         image_query: what answers queries by image.
         access: who may ask, by default anybody by any name.
+        daemon_health: of the daemon that keeps the library, None if there is none in this process.
     """
     # FastAPI's own documentation pages load scripts from elsewhere; /openapi.json is what tools need.
     app = FastAPI(title="Shapelode", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
     app.state.library = opened
     app.state.image_query = image_query
     app.state.access = access or Access()
+    app.state.health = daemon_health
     errors.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(gate.Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Timing)
     for routes in (library.router, media.router, health.router, gate.router):
         app.include_router(routes)
     app.add_api_route("/", _index, include_in_schema=False)

@@ -48,6 +48,7 @@ _HTTP_CODES = {
     405: "method_not_allowed",
     413: "too_large",
     422: "invalid",
+    503: "unavailable",
 }
 _KINDS: tuple[tuple[type[ShapelodeError], int, str], ...] = (
     (NotFoundError, 404, "not_found"),

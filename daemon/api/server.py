@@ -13,6 +13,7 @@ import uvicorn
 from daemon.access import Access, access_for
 from daemon.api.app import create_app
 from daemon.api.bounds import BoundedProtocol
+from daemon.health import Health
 from daemon.query import ImageQuery
 from index.library import open_library
 from index.stream.options import DecodeLimits
@@ -35,6 +36,7 @@ class ApiServer:
         port: int = 8321,
         access: Access | None = None,
         decode: DecodeLimits | None = None,
+        health: Health | None = None,
     ) -> None:
         """Opens the library and binds the address; nothing is answered before the context is entered.
 
@@ -44,6 +46,7 @@ class ApiServer:
             port: port to listen on; 0 takes a free one.
             access: who may ask, by default what a listener without a token may allow.
             decode: what decoding a query image may take.
+            health: of the daemon in this process, if there is one.
 
         Raises:
             ConfigError: it would listen beyond loopback without a token.
@@ -62,7 +65,7 @@ class ApiServer:
         self._decoders = DecoderPool(decode or DecodeLimits(), _DECODERS)
         query = ImageQuery(self._library, self._decoders)
         config = uvicorn.Config(
-            create_app(self._library, query, access), log_config=None, access_log=False, server_header=False,
+            create_app(self._library, query, access, health), log_config=None, access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE_S, http=BoundedProtocol, ws="none", limit_concurrency=_BUSY_CONNECTIONS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
