@@ -35,9 +35,13 @@ def _note(name: str, kind: str, labels: tuple[str, ...], text: str) -> None:
     _DEFINED.append(Definition(name, kind, labels, text))
 
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
+def _counter(name: str, text: str, *labels: str, known: tuple[str, ...] = ()) -> Counter:
+    """A counter; of ``known`` values of its one label there is a series from the start, so that rates see the first."""
     _note(name, "counter", labels, text)
-    return Counter(name, text, labels, registry=REGISTRY)
+    made = Counter(name, text, labels, registry=REGISTRY)
+    for value in known:
+        made.labels(value)
+    return made
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -71,9 +75,13 @@ WAIT_SECONDS = _counter(
 BACKPRESSURE_SECONDS = _counter(
     "shapelode_backpressure_seconds_total",
     "Time in which no further batch was read, by what held reading back: embed, commit, no_space or io_error.", "cause",
+    known=("embed", "commit", "no_space", "io_error"),
 )  # fmt: skip
 
-LINEAGE = _counter("shapelode_cluster_events_total", "Clusters created, merged, split and dissolved.", "kind")
+LINEAGE = _counter(
+    "shapelode_cluster_events_total", "Clusters created, merged, split and dissolved.", "kind",
+    known=("created", "merged", "split", "dissolved"),
+)  # fmt: skip
 CLUSTERS = _gauge(
     "shapelode_clusters", "Clusters: open and shaped, open and shapeless, or retired by a merge or split.", "state"
 )
@@ -95,8 +103,9 @@ RECON_QUEUE = _gauge("shapelode_recon_queue_jobs", "Clusters due for reconstruct
 RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under way.")
 RECON_QUARANTINED = _gauge("shapelode_recon_quarantined_clusters", "Clusters whose reconstruction failed too often.")
 RECON_JOBS = _counter(
-    "shapelode_recon_jobs_total", "Reconstructions ended: published, not_better, no_shape, stale or failed.", "outcome"
-)
+    "shapelode_recon_jobs_total", "Reconstructions ended: published, not_better, no_shape, stale or failed.", "outcome",
+    known=("published", "not_better", "no_shape", "stale", "failed"),
+)  # fmt: skip
 RECON_SECONDS = _histogram(
     "shapelode_recon_seconds", "Time of a reconstruction that did not break.", _RECON_BUCKETS, "start"
 )

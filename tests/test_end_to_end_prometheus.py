@@ -1,0 +1,96 @@
+"""A real daemon scraped by a real Prometheus: every panel of every dashboard has something to show."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from ops.grafana import DASHBOARDS
+from ops.synth.shards import write_shards
+from tests.prometheus import Prometheus, eventually, free_port, needs_prometheus, scraping
+from tests.tars import add_sample, jpeg
+
+pytestmark = needs_prometheus
+QUICK = {
+    "stream.batch_size": 4,
+    "stream.settle_s": 0.2,
+    "stream.poll_s": 0.2,
+    "recon.min_views": 8,
+    "recon.max_views": 8,
+    "ray.num_cpus": 2,
+}
+
+
+class Scene(NamedTuple):
+    """A daemon that follows a crawl, and the Prometheus that scrapes it."""
+
+    server: Prometheus
+    metrics: str
+    api: str
+    daemon: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("watched")
+    crawl = write_shards(folder, shapes=1, views=12, seed=1, per_shard=12)
+    with tarfile.open(crawl / "z.tar", "w") as tar:
+        add_sample(tar, "tiny", jpeg(size=(1, 1)))
+    target, port = f"127.0.0.1:{free_port()}", str(free_port())
+    command = [
+        sys.executable, "-m", "daemon.cli", "run", "--shards", str(crawl), "--follow",
+        "--state", str(folder / "state"), "--port", port, "--metrics-port", target.rpartition(":")[2],
+        *(f"--set={key}={value}" for key, value in QUICK.items()),
+    ]  # fmt: skip
+    with (folder / "daemon.log").open("w") as log, scraping(folder, target) as server:
+        daemon = subprocess.Popen(command, stdout=log, stderr=log, text=True)
+        try:
+            yield Scene(server, f"http://{target}", f"http://127.0.0.1:{port}", daemon)
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(60)
+
+
+def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scene) -> None:
+    server = scene.server
+    eventually(lambda: server.value("shapelode_ready") == 0, "a first scrape, while the daemon starts", 60)
+    assert httpx.get(f"{scene.metrics}/readyz").status_code == 503
+    eventually(lambda: server.value("shapelode_ready") == 1, "the daemon to become ready", 120)
+    assert httpx.get(f"{scene.metrics}/readyz").text == "ok\n"
+    ended = "shapelode_versions_published_total > 0 and on (instance) shapelode_stored_images == 12"
+    eventually(lambda: bool(server.query(ended)), "a shape of all twelve images", 240)
+    for _ in range(3):
+        assert httpx.get(f"{scene.api}/readyz").status_code == 200
+    eventually(lambda: not _empty(server), "all panels to show something", 30)
+    assert server.value("shapelode_index_recall_ratio") == 1
+    assert server.value("sum(shapelode_rejects_total)") == 1
+    assert server.firing() == set()
+
+
+def _empty(server: Prometheus) -> list[str]:
+    """Panels of which a query returns nothing, or nothing that is a number."""
+    found = []
+    for dashboard in DASHBOARDS:
+        for panel in dashboard.panels:
+            for query in panel.queries:
+                samples = server.query(query.expr.replace("$instance", ".*"))
+                if not any(math.isfinite(float(sample["value"][1])) for sample in samples):
+                    found.append(f"{dashboard.name}/{panel.title}: {query.expr}")
+    return found
+
+
+def test_a_daemon_that_is_killed_is_seen_to_be_down(scene: Scene) -> None:
+    assert scene.server.value('up{job="shapelode"}') == 1
+    os.kill(scene.daemon.pid, signal.SIGKILL)
+    scene.daemon.wait(60)
+    eventually(lambda: scene.server.value('up{job="shapelode"}') == 0, "the scrape to fail", 30)
+    eventually(lambda: bool(scene.server.query('ALERTS{alertname="ShapelodeDown"}')), "the alert to be pending", 30)
