@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo demo-stop test gltf-validator soak lint audit clean
+.PHONY: help setup demo demo-stop test gltf-validator prometheus docs soak lint audit clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -27,6 +27,15 @@ test: $(READY)  ## run the tests
 gltf-validator:  ## install Khronos' glTF validator for the tests, if Node is there
 	@if command -v npm >/dev/null; then cd tests/gltf && npm ci --silent --no-audit --no-fund; \
 	else echo "npm is not installed: the test that runs the glTF validator will be skipped"; fi
+
+prometheus:  ## install Debian's Prometheus for the tests, if this is Debian and we may
+	@if command -v promtool >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && \
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus >/dev/null; \
+	else echo "Prometheus can't be installed here: the tests that run it will be skipped"; fi
+
+docs: $(READY)  ## build the docs site into build/site
+	$(BIN)/python -m mkdocs build --strict -f ops/mkdocs.yml -d $(CURDIR)/build/site
 
 soak: $(READY)  ## two minutes of random faults on the running daemon
 	$(BIN)/python -m ops.bench soak --minutes 2 --fault-s 6 --shard-s 8

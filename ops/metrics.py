@@ -49,9 +49,15 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+def _histogram(
+    name: str, text: str, buckets: tuple[float, ...], *labels: str, known: tuple[str, ...] = ()
+) -> Histogram:
+    """A histogram; ``known`` as for a counter."""
     _note(name, "histogram", labels, text)
-    return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
+    made = Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
+    for value in known:
+        made.labels(value)
+    return made
 
 
 BUILD = _gauge("shapelode_build_info", "Always 1: what runs.", "version", "backbone", "clusterer")
@@ -65,7 +71,7 @@ SHARDS_WAITING = _gauge("shapelode_waiting_shards", "Shards known and not yet be
 STAGE_SECONDS = _histogram(
     "shapelode_stage_seconds",
     "Time of one piece of work in a stage: a batch in read, embed or commit, a result in publish.",
-    _STAGE_BUCKETS, "stage",
+    _STAGE_BUCKETS, "stage", known=("read", "embed", "commit", "publish"),
 )  # fmt: skip
 IN_FLIGHT = _gauge("shapelode_in_flight_batches", "Batches read or embedded but not yet committed.")
 IN_FLIGHT_LIMIT = _gauge("shapelode_in_flight_limit_batches", "The most batches that may be in flight.")
@@ -107,8 +113,9 @@ RECON_JOBS = _counter(
     known=("published", "not_better", "no_shape", "stale", "failed"),
 )  # fmt: skip
 RECON_SECONDS = _histogram(
-    "shapelode_recon_seconds", "Time of a reconstruction that did not break.", _RECON_BUCKETS, "start"
-)
+    "shapelode_recon_seconds", "Time of a reconstruction that did not break.", _RECON_BUCKETS, "start",
+    known=("cold", "warm"),
+)  # fmt: skip
 RECON_DEVICE_SECONDS = _counter(
     "shapelode_recon_device_seconds_total",
     "Time that reconstructions, whatever became of them, held a device: cuda, cpu, or unknown if they broke.", "device",

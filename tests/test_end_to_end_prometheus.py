@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from tests.tars import add_sample, jpeg
 
 pytestmark = needs_prometheus
 QUICK = {
-    "stream.batch_size": 4,
+    "stream.batch_size": 6,
     "stream.settle_s": 0.2,
     "stream.poll_s": 0.2,
     "recon.min_views": 8,
@@ -42,7 +43,7 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("watched")
-    crawl = write_shards(folder, shapes=1, views=12, seed=1, per_shard=12)
+    crawl = write_shards(folder, shapes=2, views=18, seed=1, per_shard=18)
     with tarfile.open(crawl / "z.tar", "w") as tar:
         add_sample(tar, "tiny", jpeg(size=(1, 1)))
     target, port = f"127.0.0.1:{free_port()}", str(free_port())
@@ -66,11 +67,14 @@ def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scen
     assert httpx.get(f"{scene.metrics}/readyz").status_code == 503
     eventually(lambda: server.value("shapelode_ready") == 1, "the daemon to become ready", 120)
     assert httpx.get(f"{scene.metrics}/readyz").text == "ok\n"
-    ended = "shapelode_versions_published_total > 0 and on (instance) shapelode_stored_images == 12"
-    eventually(lambda: bool(server.query(ended)), "a shape of all twelve images", 240)
+    ended = "shapelode_versions_published_total > 0 and on (instance) shapelode_stored_images == 36"
+    eventually(lambda: bool(server.query(ended)), "a shape, and all images", 240)
     for _ in range(3):
         assert httpx.get(f"{scene.api}/readyz").status_code == 200
-    eventually(lambda: not _empty(server), "all panels to show something", 30)
+    patience = time.monotonic() + 20
+    while (empty := _empty(server)) and time.monotonic() < patience:
+        time.sleep(0.5)
+    assert empty == []
     assert server.value("shapelode_index_recall_ratio") == 1
     assert server.value("sum(shapelode_rejects_total)") == 1
     assert server.firing() == set()
