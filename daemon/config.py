@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from daemon.access import TOKEN_ENV
 from ops import faults
 from ops.errors import ConfigError
+from ops.logs import Format, LogLevel
 
 ENV_PREFIX = "SHAPELODE_"
 # Read elsewhere, not configuration keys.
@@ -113,6 +114,13 @@ class MetricsConfig(_Section):
     port: int = Field(9321, ge=0, le=65535, description="Port of the metrics; 0 takes a free one.")
 
 
+class LogsConfig(_Section):
+    """What the daemon says on standard error."""
+
+    format: Format = Field("pretty", description="Lines for people, or one JSON object a line.")
+    level: LogLevel = Field("info", description="The least that is told; `debug` names every image that is refused.")
+
+
 class Config(_Section):
     """All sections; see docs/configuration.md."""
 
@@ -124,6 +132,7 @@ class Config(_Section):
     store: StoreConfig = StoreConfig()
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()
+    logs: LogsConfig = LogsConfig()
 
 
 def load_config(

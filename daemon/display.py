@@ -70,7 +70,8 @@ class LogLines:
 
     def event(self, report: PublishReport) -> None:
         """Logs a reconstruction that ended."""
-        _log.info("%s", describe(report))
+        told = {name: getattr(report, name) for name in ("cluster", "version", "outcome", "reason", "seconds")}
+        _log.info("%s", describe(report), extra=told)
 
     def _tell(self) -> None:
         while not self._done.wait(_LINE_EVERY_S):

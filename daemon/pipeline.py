@@ -137,7 +137,7 @@ class Pipeline:
             # A shard that kills whoever reads it must not stop the others either.
             shard = self._lanes.on_failed_read(ref)
             self.failed_shards.append(shard)
-            _log.error("%s", error)
+            _log.error("%s", error, extra={"shard": shard, "reason": error.reason})
             self._reject(shard, RejectError(error.reason, str(error)))
 
     def _commit(self) -> None:

@@ -63,7 +63,7 @@ class ReconStage:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref, time.monotonic())
-            _log.info("cluster %d: reconstructing from %d images", job.cluster, job.size)
+            _log.info("cluster %d: reconstructing from %d images", job.cluster, job.size, extra=_fields(job))
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def refs(self) -> list[Ref]:
@@ -93,7 +93,8 @@ class ReconStage:
         return report
 
     def _failed(self, job: ReconJob, reason: str) -> PublishReport:
-        _log.warning("cluster %d: reconstruction failed: %s", job.cluster, reason)
+        told = {**_fields(job), "reason": reason}
+        _log.warning("cluster %d: reconstruction failed: %s", job.cluster, reason, extra=told)
         report: PublishReport = self._storage.call(lambda: self._crew.miner.fail.remote(job, reason))
         return report
 
@@ -109,3 +110,8 @@ class ReconStage:
     def idle(self) -> bool:
         """Nothing is running, due or to be tried again after a failure."""
         return not self._running and not self._queue and self._retry_at is None
+
+
+def _fields(job: ReconJob) -> dict[str, object]:
+    """What a record about a job is about."""
+    return {"cluster": job.cluster, "job": f"{job.cluster}.{job.attempt + 1}"}

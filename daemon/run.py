@@ -19,7 +19,7 @@ from actors.reconstructor import ReconstructorOptions
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
 from daemon.config import Config
-from daemon.display import Display, make_display
+from daemon.display import Display, LogLines, make_display
 from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
 from daemon.periodic import every
@@ -110,7 +110,7 @@ def run(
         telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
         look = Watch(folder, crew, telemetry)
         stack.enter_context(every(_LOOK_S, look))
-        display = make_display(telemetry, console or Console(stderr=True))
+        display = _display(config, telemetry, console or Console(stderr=True))
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
         stopped = _drive(pipeline, display, health)
         return _result(telemetry, pipeline, stopped)
@@ -134,6 +134,11 @@ def tell_result(result: RunResult, *, as_json: bool) -> None:
         f"{ending}: {result.images} images stored, {result.rejected} rejected, {result.published} shape versions "
         f"published; the library holds {result.total_images} images and {result.shapes} shapes"
     )
+
+
+def _display(config: Config, telemetry: Telemetry, console: Console) -> Display:
+    # A panel that is drawn anew in place would not be JSON.
+    return LogLines(telemetry) if config.logs.format == "json" else make_display(telemetry, console)
 
 
 def _drive(pipeline: Pipeline, display: Display, health: Health) -> bool:
@@ -165,7 +170,7 @@ def tell_resumption(plan: ShardPlan, known: Sequence[ShardRecord]) -> None:
     )  # fmt: skip
     for record in known:
         if record.cursor and not record.done:
-            _log.info("continuing %s behind sample %d", record.url, record.cursor)
+            _log.info("continuing %s behind sample %d", record.url, record.cursor, extra={"shard": record.url})
 
 
 def _result(telemetry: Telemetry, pipeline: Pipeline, stopped: bool) -> RunResult:

@@ -11,7 +11,9 @@ from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
 from index.totals import Figures
 from ops import metrics
+from ops.logs import get_logger
 
+_log = get_logger("stream")
 _RATE_WINDOW_S = 15.0
 
 
@@ -56,6 +58,8 @@ class Telemetry:
         self.stage("read", header.seconds)
         self.stage("embed", report.embed_seconds)
         self.stage("commit", report.seconds)
+        for key, error in report.refused:
+            _log.debug("image refused: %s", error, extra={"image": key, "shard": header.shard, "reason": error.reason})
         _commit_metrics(header, report)
 
     def settled(self, report: SettleReport) -> None:

@@ -78,7 +78,7 @@ class Triage:
 
     def _refused(self, sample: Sample) -> Sample:
         error = RejectError("breaks_embedder", f"{self._reason}, {_TRIES} times when embedded alone")
-        _log.error("sample %s: %s", sample.key, error)
+        _log.error("sample %s: %s", sample.key, error, extra={"image": sample.key, "reason": error.reason})
         return replace(sample, image=None, reject=error)
 
 

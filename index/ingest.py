@@ -66,12 +66,15 @@ class IngestConfig:
 
 @dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What a commit did, and the library's totals after it; ``index_saved`` is False if FAISS could not be saved."""
+    """What a commit did, and the library's totals after it.
+
+    ``refused`` has keys and reasons of what became no image, ``index_saved`` is False if FAISS could not be saved.
+    """
 
     shard: str
     cursor: int
     stored: int
-    rejects: dict[str, int]
+    refused: list[tuple[str, RejectError]]
     lineage: dict[str, int]
     total_images: int
     total_rejected: int
@@ -88,6 +91,11 @@ class CommitReport:
     limit_bytes: int
     embed_seconds: float
     seconds: float
+
+    @property
+    def rejects(self) -> dict[str, int]:
+        """How often each reason was given."""
+        return dict(Counter(error.reason for _, error in self.refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +287,7 @@ class Ingest:
             shard=batch.header.shard,
             cursor=shard.cursor if shard else 0,
             stored=len(draft.ids),
-            rejects=dict(Counter(refused.error.reason for refused in draft.rejects)),
+            refused=[(refused.key, refused.error) for refused in draft.rejects],
             lineage=dict(lineage),
             total_images=counters.stored,
             total_rejected=counters.rejected,

@@ -12,11 +12,13 @@ from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
 from index.totals import Figures
 from ops import metrics
+from ops.errors import RejectError
 
 
 def report(**changes: object) -> CommitReport:
     values: dict[str, object] = {
-        "shard": "a", "cursor": 8, "stored": 7, "rejects": {"too_small": 1}, "lineage": {"created": 2},
+        "shard": "a", "cursor": 8, "stored": 7, "refused": [("k7", RejectError("too_small", "1 x 1"))],
+        "lineage": {"created": 2},
         "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1,
         "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_recall": 0.9,
         "index_drift": 0.1, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000, "limit_bytes": 90000,

@@ -16,7 +16,7 @@ from ops.errors import ShapelodeError
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-_COMMANDS = ("run", "library", "query", "export", "serve", "fsck", "backup", "config")
+_COMMANDS = ("run", "library", "query", "export", "serve", "fsck", "backup", "config", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -30,8 +30,7 @@ def run_command(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: that of the error, 2 for a wrong call, 130 when interrupted.
     """
-    for name in _COMMANDS:
-        importlib.import_module(f"daemon.cli.{name}")  # registers its commands with the app
+    load_commands()
     try:
         code = get_command(app).main(list(arguments) or ["--help"], prog_name="shapelode", standalone_mode=False)
         sys.stdout.flush()
@@ -46,6 +45,12 @@ def run_command(arguments: Sequence[str]) -> int:
         # Whoever read our output has seen enough; Python must not complain while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+
+
+def load_commands() -> None:
+    """Registers every command with the app."""
+    for name in _COMMANDS:
+        importlib.import_module(f"daemon.cli.{name}")
 
 
 def _fail(message: str, code: int) -> int:

@@ -23,6 +23,8 @@ Examples:
   shapelode run --shards crawl/ --follow --state library
 
   shapelode run --shards https://example.org/00000.tar --set recon.effort=full
+
+  shapelode run --shards crawl/ --follow --log-format json 2> daemon.log
 """
 
 
@@ -56,6 +58,8 @@ def run(
     metrics_port: Annotated[int | None, typer.Option(help="Port of the Prometheus metrics.")] = None,
     api: Annotated[bool, typer.Option("--api/--no-api", help="Serve the API and the page.")] = True,
     metrics: Annotated[bool, typer.Option("--metrics/--no-metrics", help="Serve metrics.")] = True,
+    log_format: Annotated[str | None, typer.Option(help="pretty, or json for one object a line.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Mines shapes from shards; the help text is in `_EXAMPLES`."""
@@ -67,6 +71,8 @@ def run(
         "metrics.port": metrics_port,
         "api.enabled": None if api else False,
         "metrics.enabled": None if metrics else False,
+        "logs.format": log_format,
+        "logs.level": log_level,
         **parse_settings(setting or []),
     }
     settings = load_config(config, overrides)
@@ -75,7 +81,7 @@ def run(
     from daemon.run import run as run_daemon
     from ops.logs import setup_logging
 
-    setup_logging()
+    setup_logging(settings.logs.level, settings.logs.format)
     result: RunResult = run_daemon(state, [*shards, *(more or [])], settings, follow=follow)
     tell_result(result, as_json=as_json)
     if result.failed_shards and not result.stopped:
