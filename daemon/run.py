@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -19,6 +19,7 @@ from actors.reconstructor import ReconstructorOptions
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
 from daemon.config import Config
+from daemon.discovery import Discovery, target_of
 from daemon.display import Display, LogLines, make_display
 from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
@@ -28,11 +29,13 @@ from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
 from daemon.watch import Watch
 from index.ingest import IngestConfig
+from index.library import open_library
 from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
 from index.stream.options import DecodeLimits, HttpOptions, ReadOptions
 from index.stream.sources import expand
+from index.summaries import LibraryStatus
 from ops.logs import get_logger
 
 _log = get_logger("daemon")
@@ -94,11 +97,7 @@ def run(
         # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
-        if config.metrics.enabled:
-            served = stack.enter_context(
-                MetricsServer(config.metrics.host, config.metrics.port, metrics_access, health)
-            )
-            _log.info("metrics on %s", served.url)
+        served = _serve_metrics(stack, config, metrics_access, health)
         crew = stack.enter_context(_crew(folder, config))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
@@ -108,12 +107,37 @@ def run(
             )
             _log.info("library page and API on %s", server.url)
         telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
-        look = Watch(folder, crew, telemetry)
-        stack.enter_context(every(_LOOK_S, look))
+        telemetry.opened(_status(folder))
+        _keep_looking(stack, Watch(folder, crew, telemetry))
+        if served is not None:
+            discovery = stack.enter_context(Discovery(folder, target_of(served.url)))
+            _keep_looking(stack, discovery.refresh)
         display = _display(config, telemetry, console or Console(stderr=True))
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
         stopped = _drive(pipeline, display, health)
         return _result(telemetry, pipeline, stopped)
+
+
+def _serve_metrics(stack: ExitStack, config: Config, access: Access, health: Health) -> MetricsServer | None:
+    if not config.metrics.enabled:
+        return None
+    served = stack.enter_context(MetricsServer(config.metrics.host, config.metrics.port, access, health))
+    _log.info("metrics on %s", served.url)
+    return served
+
+
+def _keep_looking(stack: ExitStack, look: Callable[[], None]) -> None:
+    """Looks now, and from then on every few seconds."""
+    look()
+    stack.enter_context(every(_LOOK_S, look))
+
+
+def _status(folder: Path) -> LibraryStatus:
+    library = open_library(folder)
+    try:
+        return library.status()
+    finally:
+        library.close()
 
 
 def _access(config: Config) -> tuple[Access, Access]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from index.ingest import CommitReport, SettleReport
 from index.jobs import PublishReport
 from index.stream.batch import BatchHeader
+from index.summaries import LibraryStatus
 from index.totals import Figures
 from ops import metrics
 from ops.logs import get_logger
@@ -144,6 +145,17 @@ class Telemetry:
         metrics.BUILD.labels(version, backbone, clusterer).set(1)
         metrics.IN_FLIGHT_LIMIT.set(in_flight)
 
+    def opened(self, status: LibraryStatus) -> None:
+        """The state was opened, its index brought up to date; what it holds from earlier runs."""
+        now = self.progress
+        now.index_vectors = now.images = status.images
+        now.rejected, now.clusters, now.outliers = status.rejected, status.clusters, status.outliers
+        now.shapes = status.shapes
+        metrics.STORED_IMAGES.set(status.images)
+        metrics.INDEX_VECTORS.set(status.images)
+        metrics.OUTLIERS.set(status.outliers)
+        metrics.STORE_BYTES.set(status.store_bytes)
+
     def waiting(self, shards: int) -> None:
         """Shards that are known and not yet begun."""
         metrics.SHARDS_WAITING.set(shards)
@@ -175,6 +187,7 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
         metrics.REJECTS.labels(reason).inc(count)
     metrics.INDEX_SAVE_FAILURES.inc(not report.index_saved)
     metrics.INDEX_VECTORS.set(report.index_vectors)
+    metrics.INDEX_BYTES.set(report.index_bytes)
     metrics.INDEX_RECALL.set(report.index_recall)
     metrics.INDEX_DRIFT.set(report.index_drift)
     metrics.STORE_BYTES.set(report.store_bytes)

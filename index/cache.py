@@ -99,6 +99,10 @@ class VectorCache:
         _, found = self._index.search(queries, _NEIGHBOURS)
         return float(np.mean((found == ids[:, None]).any(axis=1)))
 
+    def size_bytes(self) -> int:
+        """Memory that the index takes for what it holds: a float32 vector and an id each."""
+        return len(self._index) * (4 * self._index.dim + 8)
+
     def __len__(self) -> int:
         return len(self._index)
 

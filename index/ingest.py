@@ -83,6 +83,7 @@ class CommitReport:
     shapes: int
     figures: Figures
     index_vectors: int
+    index_bytes: int
     index_recall: float
     index_drift: float
     index_saved: bool
@@ -296,6 +297,7 @@ class Ingest:
             shapes=counters.shapes,
             figures=found,
             index_vectors=len(self._cache),
+            index_bytes=self._cache.size_bytes(),
             index_recall=self._cache.recall,
             index_drift=self._drift.value(),
             index_saved=saved,

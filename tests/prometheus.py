@@ -72,30 +72,36 @@ class Prometheus:
             return False
 
 
-def write_config(folder: Path, target: str, rules: Sequence[Path], interval: str) -> Path:
-    """The repository's configuration, for another target, pace and place of the rules."""
+def write_config(folder: Path, targets: Sequence[str], rules: Sequence[Path], interval: str) -> Path:
+    """The repository's configuration, for other targets, another pace and place of the rules."""
     config = yaml.safe_load((ASSETS / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": interval}
     config["rule_files"] = [str(path) for path in rules]
-    config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+    scraped = config["scrape_configs"][0]
+    files = [target for target in targets if target.endswith(".json")]
+    scraped["file_sd_configs"] = [{"files": files, "refresh_interval": interval}] if files else []
+    scraped["static_configs"] = [{"targets": [target for target in targets if target not in files]}]
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(config))
     return path
 
 
 @contextmanager
-def scraping(folder: Path, target: str, rules: Sequence[Path] = RULES, interval: str = "1s") -> Iterator[Prometheus]:
-    """A Prometheus that scrapes ``host:port`` for as long as the context lasts."""
+def scraping(
+    folder: Path, targets: Sequence[str], rules: Sequence[Path] = RULES, interval: str = "1s"
+) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes some ``host:port``, or those of discovery files, for as long as the context lasts."""
     port = free_port()
     command = [
-        "prometheus", f"--config.file={write_config(folder, target, rules, interval)}",
+        "prometheus", f"--config.file={write_config(folder, targets, rules, interval)}",
         f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
     ]  # fmt: skip
     with (folder / "prometheus.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         server = Prometheus(f"http://127.0.0.1:{port}")
         try:
-            eventually(server.ready, f"Prometheus to start; see {folder / 'prometheus.log'}")
+            eventually(lambda: process.poll() is not None or server.ready(), "Prometheus to start")
+            assert process.poll() is None, (folder / "prometheus.log").read_text()
             yield server
         finally:
             server.close()

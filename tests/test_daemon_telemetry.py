@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -9,10 +10,12 @@ from daemon.display import LivePanel, LogLines, describe, make_display, summary
 from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
+from index.library import open_library
 from index.stream.batch import BatchHeader
 from index.totals import Figures
 from ops import metrics
 from ops.errors import RejectError
+from tests.library_factory import make_library
 
 
 def report(**changes: object) -> CommitReport:
@@ -20,9 +23,9 @@ def report(**changes: object) -> CommitReport:
         "shard": "a", "cursor": 8, "stored": 7, "refused": [("k7", RejectError("too_small", "1 x 1"))],
         "lineage": {"created": 2},
         "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1,
-        "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_recall": 0.9,
-        "index_drift": 0.1, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000, "limit_bytes": 90000,
-        "embed_seconds": 0.4, "seconds": 0.1,
+        "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_bytes": 9999,
+        "index_recall": 0.9, "index_drift": 0.1, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000,
+        "limit_bytes": 90000, "embed_seconds": 0.4, "seconds": 0.1,
     }  # fmt: skip
     return CommitReport(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -80,6 +83,16 @@ def test_the_library_is_told_by_state_of_its_clusters_between_batches_too() -> N
     states = {state: value("shapelode_clusters", state=state) for state in ("shaped", "shapeless", "retired")}
     assert states == {"shaped": 3, "shapeless": 7, "retired": 4}
     assert value("shapelode_library_loss_ratio") == 0.25 and telemetry.progress.shapes == 3
+
+
+def test_what_earlier_runs_left_is_told_before_the_first_batch(tmp_path: Path) -> None:
+    library = open_library(make_library(tmp_path))
+    telemetry = Telemetry()
+    telemetry.opened(library.status())
+    library.close()
+    assert (telemetry.progress.images, telemetry.progress.shapes) == (14, 2)
+    assert value("shapelode_stored_images") == value("shapelode_index_vectors") == 14
+    assert value("shapelode_store_bytes") > 0
 
 
 def test_lines_tell_what_happened() -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from daemon.discovery import NAME
 from ops.grafana import DASHBOARDS
 from ops.synth.shards import write_shards
 from tests.prometheus import Prometheus, eventually, free_port, needs_prometheus, scraping
@@ -52,7 +53,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         "--state", str(folder / "state"), "--port", port, "--metrics-port", target.rpartition(":")[2],
         *(f"--set={key}={value}" for key, value in QUICK.items()),
     ]  # fmt: skip
-    with (folder / "daemon.log").open("w") as log, scraping(folder, target) as server:
+    with (folder / "daemon.log").open("w") as log, scraping(folder, [str(folder / "state" / NAME)]) as server:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, text=True)
         try:
             yield Scene(server, f"http://{target}", f"http://127.0.0.1:{port}", daemon)
@@ -63,8 +64,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scene) -> None:
     server = scene.server
-    eventually(lambda: server.value("shapelode_ready") == 0, "a first scrape, while the daemon starts", 60)
-    assert httpx.get(f"{scene.metrics}/readyz").status_code == 503
+    eventually(lambda: probe(f"{scene.metrics}/readyz") == 503, "the metrics port to answer", 60)
     eventually(lambda: server.value("shapelode_ready") == 1, "the daemon to become ready", 120)
     assert httpx.get(f"{scene.metrics}/readyz").text == "ok\n"
     ended = "shapelode_versions_published_total > 0 and on (instance) shapelode_stored_images == 36"
@@ -77,7 +77,16 @@ def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scen
     assert empty == []
     assert server.value("shapelode_index_recall_ratio") == 1
     assert server.value("sum(shapelode_rejects_total)") == 1
+    assert server.value('up{job="shapelode-ray"}') == 1, "Ray's agent, which the discovery file names as well"
     assert server.firing() == set()
+
+
+def probe(url: str) -> int:
+    """The status that a probe is answered with; 0 while nothing listens."""
+    try:
+        return httpx.get(url).status_code
+    except httpx.TransportError:
+        return 0
 
 
 def _empty(server: Prometheus) -> list[str]:

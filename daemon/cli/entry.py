@@ -16,7 +16,7 @@ from ops.errors import ShapelodeError
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-_COMMANDS = ("run", "library", "query", "export", "serve", "fsck", "backup", "config", "doctor")
+_COMMANDS = ("run", "library", "query", "export", "serve", "fsck", "backup", "config", "doctor", "plan")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

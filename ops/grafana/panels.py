@@ -135,9 +135,9 @@ _INDEX = Dashboard("index", "index and store", (
            (f"sum by (kind) (increase({_of('shapelode_cluster_events_total')}[1h]))", "{{kind}}")),
     _lines("Outliers", "Share of the stored images that are in no cluster.", "percentunit",
            (f"{_of('shapelode_outlier_images')} / {_of('shapelode_stored_images')}", "{{instance}}")),
-    _lines("Store", "Bytes in use, of the map, and of the size it may grow to.", "bytes",
+    _lines("Store", "Bytes in use, of the map and of the size it may grow to; memory of the index.", "bytes",
            (_of("shapelode_store_bytes"), "in use"), (_of("shapelode_store_map_bytes"), "map"),
-           (_of("shapelode_store_limit_bytes"), "limit")),
+           (_of("shapelode_store_limit_bytes"), "limit"), (_of("shapelode_index_bytes"), "index in memory")),
     _lines("Saves that failed", "Times in an hour that the index could not be saved.", "none",
            (f"increase({_of('shapelode_index_save_failures_total')}[1h])", "{{instance}}")),
 ))  # fmt: skip

@@ -1,0 +1,181 @@
+"""What a crawl will take, from what a run of the same kind was measured to take.
+
+The stages overlap: while one batch is embedded the next is read and the one before is written. So a crawl takes as
+long as the busiest of them: the devices, which embed and reconstruct; the readers; or the writers, one a state.
+Reconstructions are taken to grow with the images, as they do while a crawl goes on showing new shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ops.errors import ConfigError
+
+_LEAST_IMAGES = 100
+_HEADROOM = 0.85  # of the size a store may grow to, from where on an alert fires
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run took.
+
+    Attributes:
+        images: images it stored.
+        read_s: seconds of a reader for each image, refused ones charged to the stored.
+        embed_s: seconds of an embedder for each image.
+        commit_s: seconds of the writer for each image, results of reconstructions among them.
+        recon_s: seconds of a reconstructor for each image, whatever became of the reconstructions.
+        versions: versions published for each image.
+        store_bytes: bytes of the store for each image it holds.
+        index_bytes: bytes of the index in memory for each image it holds.
+        memory: resident bytes by kind of process.
+        held: images in the store.
+    """
+
+    images: int
+    read_s: float
+    embed_s: float
+    commit_s: float
+    recon_s: float
+    versions: float
+    store_bytes: float
+    index_bytes: float
+    memory: Mapping[str, float]
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crawl:
+    """What is asked for: so many images, on so many devices and machines.
+
+    Attributes:
+        images: images to be stored.
+        devices: GPUs, or what the run was measured on.
+        readers: readers, all states together.
+        states: daemons, each with a state, a writer and an index of its own.
+        device_hour: price of a device for an hour.
+    """
+
+    images: float
+    devices: int
+    readers: int
+    states: int
+    device_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What it will take.
+
+    Attributes:
+        hours: from the first image to the last.
+        busiest: what bounds it: devices, readers or writers.
+        device_hours: of all devices, idle ones among them.
+        cost: of these, in the currency of the price.
+        embedders: devices' worth of embedding; the rest of the devices reconstructs.
+        reconstructors: devices' worth of reconstruction.
+        readers_needed: readers from which on they bound nothing.
+        states_needed: states from which on the writers bound nothing.
+        store_bytes: of one state on its disk.
+        map_bytes: a bound (store.map_size_gib) that leaves room.
+        writer_bytes: memory of one writer, its index included.
+        versions: versions published, all states together.
+    """
+
+    hours: float
+    busiest: str
+    device_hours: float
+    cost: float
+    embedders: float
+    reconstructors: float
+    readers_needed: int
+    states_needed: int
+    store_bytes: float
+    map_bytes: float
+    writer_bytes: float
+    versions: float
+
+
+def forecast(run: Measured, crawl: Crawl) -> Forecast:
+    """What a crawl will take."""
+    embed, recon = crawl.images * run.embed_s, crawl.images * run.recon_s
+    devices = (embed + recon) / crawl.devices
+    seconds = {
+        "devices": devices,
+        "readers": crawl.images * run.read_s / crawl.readers,
+        "writers": crawl.images * run.commit_s / crawl.states,
+    }
+    busiest = max(seconds, key=lambda name: seconds[name])
+    hours = seconds[busiest] / 3600
+    each = crawl.images / crawl.states
+    share = embed / (embed + recon) if embed + recon else 1.0
+    return Forecast(
+        hours=hours,
+        busiest=busiest,
+        device_hours=hours * crawl.devices,
+        cost=hours * crawl.devices * crawl.device_hour,
+        embedders=share * crawl.devices,
+        reconstructors=(1 - share) * crawl.devices,
+        readers_needed=_needed(crawl.images * run.read_s, devices),
+        states_needed=_needed(crawl.images * run.commit_s, devices),
+        store_bytes=each * run.store_bytes,
+        map_bytes=each * run.store_bytes / _HEADROOM,
+        writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.index_bytes,
+        versions=crawl.images * run.versions,
+    )
+
+
+def _needed(work_s: float, seconds: float) -> int:
+    return max(1, math.ceil(work_s / seconds)) if seconds else 1
+
+
+def measured(text: str) -> Measured:
+    """What a run took, from its metrics as its port tells them.
+
+    Raises:
+        ConfigError: they are no metrics of a daemon, or of one that has stored too little to go by.
+    """
+    totals = _totals(text)
+    images = totals.get("shapelode_images_total", 0.0)
+    if images < _LEAST_IMAGES:
+        raise ConfigError(
+            f"the metrics are of a run that has stored {images:.0f} images, {_LEAST_IMAGES} are needed to go by; take "
+            f"them from the metrics port of a daemon at work"
+        )
+    held = totals["shapelode_stored_images"]
+    stage = {name: totals.get(f"shapelode_stage_seconds_sum {name}", 0.0) / images for name in _STAGES}
+    kinds = ("daemon", "reader", "embedder", "miner", "reconstructor")
+    return Measured(
+        images=round(images),
+        read_s=stage["read"],
+        embed_s=stage["embed"],
+        commit_s=stage["commit"] + stage["publish"],
+        recon_s=totals.get("shapelode_recon_device_seconds_total", 0.0) / images,
+        versions=totals.get("shapelode_versions_published_total", 0.0) / images,
+        store_bytes=totals["shapelode_store_bytes"] / held,
+        index_bytes=totals["shapelode_index_bytes"] / held,
+        memory={kind: totals.get(f"shapelode_process_memory_bytes {kind}", 0.0) for kind in kinds},
+        held=round(held),
+    )
+
+
+_STAGES = ("read", "embed", "commit", "publish")
+_APART = {"shapelode_stage_seconds_sum": "stage", "shapelode_process_memory_bytes": "process"}
+
+
+def _totals(text: str) -> dict[str, float]:
+    """Sums by name; those of stages and processes apart, by name and label."""
+    totals: dict[str, float] = {}
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                label = _APART.get(sample.name)
+                key = f"{sample.name} {sample.labels[label]}" if label else sample.name
+                totals[key] = totals.get(key, 0.0) + sample.value
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"these are no metrics of a daemon: {error}") from error
+    return totals

@@ -1,0 +1,124 @@
+"""The capacity model: what bounds a crawl, and what follows from that."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from daemon.capacity import Crawl, Measured, forecast, measured
+from daemon.cli.entry import run_command
+from ops import metrics
+from ops.errors import ConfigError
+
+RUN = Measured(
+    images=1000, read_s=0.01, embed_s=0.1, commit_s=0.005, recon_s=0.3, versions=0.02, store_bytes=20_000.0,
+    index_bytes=4104.0, memory={"miner": 1e9}, held=1000,
+)  # fmt: skip
+CRAWL = Crawl(images=1e6, devices=10, readers=10, states=1, device_hour=2.0)
+PAGE = """
+shapelode_images_total 400.0
+shapelode_stored_images 500.0
+shapelode_stage_seconds_sum{stage="read"} 8.0
+shapelode_stage_seconds_sum{stage="embed"} 40.0
+shapelode_stage_seconds_sum{stage="commit"} 3.0
+shapelode_stage_seconds_sum{stage="publish"} 1.0
+shapelode_recon_device_seconds_total{device="cuda"} 100.0
+shapelode_recon_device_seconds_total{device="unknown"} 20.0
+shapelode_versions_published_total 8.0
+shapelode_store_bytes 1e+07
+shapelode_index_bytes 2.052e+06
+shapelode_process_memory_bytes{process="miner"} 7e+08
+"""
+
+
+def test_the_devices_share_what_has_to_be_done_on_them() -> None:
+    found = forecast(RUN, CRAWL)
+    assert found.busiest == "devices" and found.hours == pytest.approx(1e6 * 0.4 / 10 / 3600)
+    assert (found.embedders, found.reconstructors) == (pytest.approx(2.5), pytest.approx(7.5))
+    assert found.cost == pytest.approx(found.hours * 20) and found.versions == 20_000
+    assert (found.readers_needed, found.states_needed) == (1, 1)
+
+
+def test_twice_the_devices_take_half_the_time_until_something_else_is_busiest() -> None:
+    half = forecast(RUN, replace(CRAWL, devices=20))
+    assert half.hours == pytest.approx(forecast(RUN, CRAWL).hours / 2)
+    many = forecast(RUN, replace(CRAWL, devices=1000))
+    assert many.busiest == "writers" and many.hours == pytest.approx(1e6 * 0.005 / 3600)
+    assert many.states_needed == 13 and many.readers_needed == 25
+    again = forecast(RUN, replace(CRAWL, devices=1000, states=many.states_needed, readers=many.readers_needed))
+    assert again.busiest == "devices"
+    assert forecast(RUN, replace(CRAWL, devices=1000, states=13)).busiest == "readers"
+
+
+def test_disk_and_memory_are_those_of_one_state() -> None:
+    one, two = forecast(RUN, CRAWL), forecast(RUN, replace(CRAWL, states=2))
+    assert one.store_bytes == 2e10 and two.store_bytes == 1e10
+    assert one.map_bytes > one.store_bytes / 0.9
+    assert one.writer_bytes == pytest.approx(1e9 + 999_000 * 4104)
+    assert two.writer_bytes < one.writer_bytes
+
+
+def test_a_run_is_read_from_its_metrics() -> None:
+    run = measured(PAGE)
+    assert (run.images, run.held) == (400, 500)
+    assert (run.read_s, run.embed_s, run.commit_s, run.recon_s) == pytest.approx((0.02, 0.1, 0.01, 0.3))
+    assert (run.store_bytes, run.index_bytes, run.memory["miner"]) == (20_000, 4104, 7e8)
+
+
+def test_every_name_it_reads_is_a_metric() -> None:
+    names = {re.split(r"[{ ]", line)[0].removesuffix("_sum") for line in PAGE.splitlines() if line}
+    assert len(names) > 6 and names <= {one.name for one in metrics.definitions()}
+
+
+@pytest.mark.parametrize("text", ["", "shapelode_images_total 5.0\n", PAGE.replace("400.0", "99.0")])
+def test_too_small_a_run_is_nothing_to_go_by(text: str) -> None:
+    with pytest.raises(ConfigError, match="100 are needed to go by"):
+        measured(text)
+
+
+def test_what_are_no_metrics_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="no metrics of a daemon"):
+        measured('a{b="c" 1 2 3 x')
+
+
+def test_the_command_reads_a_file_or_a_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.prom"
+    file.write_text(PAGE)
+    arguments = ["plan", "--images", "5e9", "--gpus", "64", "--gpu-hour", "2.5"]
+    assert run_command([*arguments, "--metrics", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "bound by the readers" in printed and "store.map_size_gib at least" in printed
+    page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{page.server_port}/metrics"
+        assert run_command([*arguments, "--metrics", url, "--json"]) == 0
+    finally:
+        page.shutdown()
+        page.server_close()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["forecast"]["busiest"] == "readers" and answer["crawl"]["devices"] == 64
+
+
+@pytest.mark.parametrize("source", ["/none/run.prom", "http://127.0.0.1:1/metrics"])
+def test_metrics_that_can_not_be_had_are_one_line(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plan", "--images", "1e6", "--metrics", source]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Answers with a run's metrics."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(PAGE.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
