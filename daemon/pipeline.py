@@ -141,8 +141,8 @@ class Pipeline:
             self._reject(shard, RejectError(error.reason, str(error)))
 
     def _commit(self) -> None:
+        full = self._lanes.full  # before the batch leaves: while it is committed nothing takes its place
         pending = self._lanes.take()
-        full = self._lanes.full
         report = self._written(pending)
         if report is None:
             self._lanes.stop_reading(keep=0)
