@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from daemon.cli.entry import run_command
 from index.library import open_library
 from index.lock import FileLock
 from ops.errors import StateError
+from ops.synth.__main__ import _parser as synth_parser
 from ops.synth.shards import write_shards
 from tests.disk import fill, tiny_disk
 from tests.tars import add, add_sample, jpeg
@@ -23,6 +27,7 @@ from tests.tars import add, add_sample, jpeg
 SHAPES, VIEWS = 2, 24
 QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=8"]
 NO_SHAPES = ["--set", "recon.enabled=false"]
+EARLY = ["--set", "recon.min_views=8"]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def kill_after(shards: Path, state: Path, images: int, number: int) -> subproces
 def whole(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of an uninterrupted run, with shapes."""
     state = tmp_path_factory.mktemp("whole")
-    result = run(crawl, state, "--set", "recon.min_views=8")
+    result = run(crawl, state, *EARLY)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["images"] + json.loads(result.stdout)["rejected"] == SHAPES * VIEWS
     return state
@@ -96,6 +101,32 @@ def test_every_image_is_stored_or_refused_and_shapes_are_found(whole: Path) -> N
     assert 0 < shape.loss < 1 and library.artifact(shape.id, "mesh.ply").startswith(b"ply")
     assert len(library.cameras(shape.id)) >= 8
     library.close()
+
+
+def tutorial() -> list[list[str]]:
+    """The commands of the tutorial, in order."""
+    page = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
+    return [shlex.split(line) for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]
+
+
+def test_the_commands_of_the_tutorial_work(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render, *rest = tutorial()
+    mine = ["shapelode", "run", "--shards", "tutorial/shards", "--state", "tutorial/library", *EARLY]
+    rest.remove(mine)  # carried out for the state `whole`, on a crawl such as this one:
+    options = synth_parser().parse_args(render[3:])
+    assert (options.shapes, options.views, options.seed, options.per_shard) == (SHAPES, VIEWS, 1, 16)
+    library = open_library(whole)
+    shape = str(library.shapes().items[0].id)
+    library.close()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tutorial").mkdir()
+    (tmp_path / "tutorial" / "library").symlink_to(whole)
+    for command in rest:
+        assert (
+            command[0] == "shapelode" and run_command([shape if word == "SHAPE" else word for word in command[1:]]) == 0
+        )
+    made = {path.name for path in (tmp_path / "tutorial").iterdir()}
+    assert made == {"library", "shape.glb", "shape.zip", "dataset", "backup"} and len(rest) >= 9
 
 
 def test_running_again_skips_what_is_done(crawl: Path, whole: Path) -> None:
