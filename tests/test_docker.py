@@ -30,6 +30,7 @@ DOCKER = ROOT / "docker"
 STAGES = {stage.name: stage for stage in parse((DOCKER / "Dockerfile").read_text())}
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 MANIFESTS = sorted((DOCKER / "kubernetes").glob("*.yaml"))
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
 
 
 def environment(stage: str) -> dict[str, str]:
@@ -107,7 +108,7 @@ def test_the_steps_of_the_dockerfile_make_an_installation_that_works(tmp_path: P
         f'echo "{packages}" > installed.pth; fi\n'
     )
     (tools / "python").chmod(0o755)
-    builder = Builder(ROOT, root, {"PATH": f"{tools}:{os.environ['PATH']}", "PIP_NO_INDEX": "1", "HOME": str(tmp_path)})
+    builder = Builder(ROOT, root, {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path), **OFFLINE})
     builder.build(STAGES["build"])
     assert len(builder.ran) == 2
     command = root / "opt" / "shapelode" / "bin" / "shapelode"
