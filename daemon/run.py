@@ -99,6 +99,8 @@ def run(
         stack.enter_context(FileLock(folder / "daemon.lock"))
         served = _serve_metrics(stack, config, metrics_access, health)
         crew = stack.enter_context(_crew(folder, config))
+        telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
+        telemetry.opened(_status(folder))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
         if config.api.enabled:
@@ -106,8 +108,6 @@ def run(
                 ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode, health)
             )
             _log.info("library page and API on %s", server.url)
-        telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
-        telemetry.opened(_status(folder))
         _keep_looking(stack, Watch(folder, crew, telemetry))
         if served is not None:
             discovery = stack.enter_context(Discovery(folder, target_of(served.url)))
@@ -133,6 +133,7 @@ def _keep_looking(stack: ExitStack, look: Callable[[], None]) -> None:
 
 
 def _status(folder: Path) -> LibraryStatus:
+    """What there is already; asked before the API opens the library, which LMDB allows once a process."""
     library = open_library(folder)
     try:
         return library.status()
