@@ -6,6 +6,7 @@ from pathlib import Path
 
 from actors.embedder import BackboneInfo
 from actors.resources import claim_process, resident_bytes
+from index.curation import Edit, EditReport
 from index.ingest import CommitReport, Ingest, IngestConfig, SettleReport
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.records import ShardRecord
@@ -45,6 +46,10 @@ class Miner:
     def settle(self) -> SettleReport:
         """Repairs the partition at the end of the stream."""
         return self._open().settle()
+
+    def edit(self, edit: Edit) -> EditReport:
+        """Does what a person asks for."""
+        return self._open().edit(edit)
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records a shard that could not be read."""

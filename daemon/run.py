@@ -21,6 +21,7 @@ from daemon.api.server import ApiServer
 from daemon.config import Config
 from daemon.discovery import Discovery, target_of
 from daemon.display import Display, LogLines, make_display
+from daemon.editing import announced
 from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
 from daemon.periodic import every
@@ -105,8 +106,12 @@ def run(
         tell_resumption(plan, crew.shards)
         if config.api.enabled:
             server = stack.enter_context(
-                ApiServer(folder, config.api.host, config.api.port, api_access, read_options(config).decode, health)
+                ApiServer(
+                    folder, config.api.host, config.api.port, api_access, read_options(config).decode, health,
+                    lambda edit: get(crew.miner.edit.remote(edit)),
+                )  # fmt: skip
             )
+            stack.enter_context(announced(folder, server.url))
             _log.info("library page and API on %s", server.url)
         _keep_looking(stack, Watch(folder, crew, telemetry))
         if served is not None:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.codec import decode_vector, encode_vector
+from index.records import ShardRecord
 from index.store import Transaction
 from index.stream.batch import Sample
 from index.stream.tar import DAMAGE
-from index.tables import SAMPLE_KEYS, decode_key, digest
+from index.tables import DELETED, SAMPLE_KEYS, decode_key, digest
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import RejectError
 
@@ -39,12 +40,12 @@ class Draft:
     rejects: list[Refused] = field(default_factory=list)
 
 
-def admit(txn: Transaction, shard: str, samples: Sequence[Sample], next_id: int, dim: int) -> Draft:
+def admit(txn: Transaction, shard: ShardRecord, samples: Sequence[Sample], next_id: int, dim: int) -> Draft:
     """Sorts samples into images and refusals.
 
     Args:
         txn: the batch's transaction.
-        shard: name of the shard's content.
+        shard: the shard they are of.
         samples: of one batch, those not committed yet.
         next_id: number of the next image.
         dim: length of a descriptor.
@@ -53,7 +54,8 @@ def admit(txn: Transaction, shard: str, samples: Sequence[Sample], next_id: int,
     keys: set[str] = set()
     images: dict[str, int] = {}
     for sample in samples:
-        refusal = sample.reject or _unfit(sample.view, dim) or _repeated(txn, shard, sample, keys, images)
+        refusal = sample.reject or _barred(shard) or _unfit(sample.view, dim)
+        refusal = refusal or _repeated(txn, shard.url, sample, keys, images)
         if refusal is not None or sample.view is None:
             index = -1 if refusal is not None and refusal.reason in DAMAGE else sample.index
             draft.rejects.append(Refused(index, sample.key, refusal or RejectError("not_embedded", "no view")))
@@ -75,7 +77,15 @@ def _repeated(
         return RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
     raw = txn.get(SAMPLE_KEYS, sample.sha256)
     twin = images.get(sample.sha256) if raw is None else decode_key(raw)
-    return None if twin is None else RejectError("duplicate_image", f"the same file is stored as image {twin}")
+    if twin is None:
+        return None
+    if txn.get(DELETED, twin) is not None:
+        return RejectError("deleted_image", f"the same file was image {twin}, which was deleted")
+    return RejectError("duplicate_image", f"the same file is stored as image {twin}")
+
+
+def _barred(shard: ShardRecord) -> RejectError | None:
+    return RejectError("deleted_source", "its source was deleted") if shard.blocked else None
 
 
 def _unfit(view: ObjectView | None, dim: int) -> RejectError | None:

@@ -43,8 +43,7 @@ class VectorCache:
             leftover.unlink()
 
     def _loaded(self, dim: int) -> VectorIndex:
-        with self._store.read() as txn:
-            stored = txn.count(VECTORS)
+        stored = self._stored()
         try:
             index = VectorIndex.load(self._path, fingerprint=self._fingerprint)
         except StateError as error:
@@ -53,10 +52,14 @@ class VectorCache:
             index = VectorIndex(dim)
         return self._caught_up(index, stored)
 
+    def _stored(self) -> int:
+        with self._store.read() as txn:
+            return txn.count(VECTORS)
+
     def _caught_up(self, index: VectorIndex, stored: int) -> VectorIndex:
-        """The index with what it lacks, or a new one if it is not the beginning of what is stored."""
+        """The index with what it lacks, or a new one if it holds what is not stored, such as deleted images."""
         _fill(index, self._store, index.last_id + 1)
-        if len(index) != stored or index.last_id != stored - 1:
+        if len(index) != stored:
             _log.warning("rebuilding the FAISS index: it holds %d vectors, the store %d", len(index), stored)
             index = VectorIndex(index.dim)
             _fill(index, self._store, 0)
@@ -70,11 +73,17 @@ class VectorCache:
             vectors: theirs.
             stored: images in the store with them.
         """
-        if ids and len(self._index) == self._index.last_id + 1 == ids[0]:
+        if ids and len(self._index) + len(ids) == stored and self._index.last_id < ids[0]:
             reach("faiss.before")
             self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
             reach("faiss.after")
         elif len(self._index) != stored:
+            self._index = self._caught_up(self._index, stored)
+
+    def remove(self, ids: list[int]) -> None:
+        """Removes what has just been deleted from the store."""
+        self._index.remove(np.asarray(ids, np.int64))
+        if len(self._index) != (stored := self._stored()):
             self._index = self._caught_up(self._index, stored)
 
     def save(self) -> bool:

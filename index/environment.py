@@ -65,11 +65,30 @@ class Environment:
                 str(self._path), map_size=self._start if fresh else 0, max_dbs=len(self._names),
                 readonly=self._readonly, max_readers=_MAX_READERS, create=not self._readonly,
             )  # fmt: skip
-            self.databases = {name: self._env.open_db(name.encode(), create=not self._readonly) for name in self._names}
+            self.databases = self._opened()
         except (lmdb.Error, OSError) as error:
             if is_storage_failure(error):
                 raise storage_error(error, self._path) from error
             raise StateError(f"cannot open the store {self._path}: {error}") from error
+
+    def _opened(self) -> dict[str, lmdb._Database]:
+        """Handles of the databases there are, or of all, made together, if there are none yet."""
+        with self._env.begin() as txn:
+            found = {bytes(name).decode() for name in txn.cursor().iternext(values=False)}
+        if found or self._readonly:
+            return {name: self._env.open_db(name.encode(), create=False) for name in self._names if name in found}
+        with self._env.begin(write=True) as txn:
+            return {name: self._env.open_db(name.encode(), txn=txn) for name in self._names}
+
+    def complete(self, txn: lmdb.Transaction) -> None:
+        """Makes the databases that an older version did not have; `incomplete` has to follow if that is undone."""
+        for name in self._names:
+            if name not in self.databases:
+                self.databases[name] = self._env.open_db(name.encode(), txn=txn)
+
+    def incomplete(self) -> None:
+        """Forgets the handles of databases whose making was undone."""
+        self.databases = self._opened()
 
     @contextmanager
     def transaction(self, *, write: bool) -> Iterator[lmdb.Transaction]:

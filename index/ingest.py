@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from index import publish as publishing
 from index.admission import Draft, Refused, admit
 from index.cache import VectorCache
+from index.changes import Change, record_changes
 from index.codec import encode_crop, encode_mask, encode_vector
+from index.curation import Edit, EditReport, apply
 from index.drift import Drift, total_of
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.lock import FileLock
@@ -31,13 +33,18 @@ from index.stream.tar import DAMAGE
 from index.tables import (
     CROPS,
     MASKS,
+    QUARANTINED,
+    REASONS,
     REJECTS,
     SAMPLE_KEYS,
     SAMPLES,
+    SHARD_NAMES,
     SHARDS,
+    SOURCE_SAMPLES,
     VECTORS,
     digest,
     encode_key,
+    shard_place,
 )
 from index.totals import Figures, add_counts, count_rejects, figures, uncount_reject
 from index.views import ObjectView
@@ -186,19 +193,23 @@ class Ingest:
         if goes_on:
             shard = _mended(txn, shard)
         counters = txn.counters()
-        draft = admit(txn, shard.url, fresh, counters.next_sample, self._dim)
+        draft = admit(txn, shard, fresh, counters.next_sample, self._dim)
         stored = len(draft.ids)
+        at = counters.next_sample + stored
         learned = Learned([], [], [])
         if draft.ids:
-            learned = self._restore(txn).learn(txn, draft.ids, np.stack(draft.vectors), counters.stored + stored)
+            source = digest(shard.url)
+            learned = self._restore(txn).learn(txn, draft.ids, np.stack(draft.vectors), source, at)
         for sample_id, sample, micro, strength in zip(
             draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
         ):
-            _put_sample(txn, sample_id, sample, shard.url, micro, strength)
-        lineage = write_lineage(txn, learned.events, counters.stored + stored)
-        _put_rejects(txn, shard.url, draft.rejects)
+            _put_sample(txn, sample_id, sample, shard, micro, strength)
         draft.stored = counters.stored + stored
-        add_counts(txn, next_sample=stored, stored=stored, next_lineage=len(learned.events))
+        add_counts(txn, next_sample=stored, stored=stored)
+        lineage = write_lineage(txn, learned.events, at)
+        _put_rejects(txn, shard.url, draft.rejects)
+        if stored:
+            record_changes(txn, [Change("images", count=stored, detail=shard.url)])
         if goes_on:
             _put_shard(txn, shard, batch, draft)
         return draft, lineage
@@ -207,10 +218,10 @@ class Ingest:
         """The record a batch goes on with; the first batch of new content begins one and ends the one before."""
         generation = header.mark.generation
         name = content_name(header.shard, generation)
-        shard = txn.get(SHARDS, digest(name)) or ShardRecord(name, generation=generation)
+        before = txn.get(SHARDS, digest(content_name(header.shard, generation - 1))) if generation else None
+        shard = txn.get(SHARDS, digest(name)) or _begun(name, generation, before)
         if header.start > shard.cursor:
             raise StateError(f"{name}: batch starts at {header.start}, committed up to {shard.cursor}")
-        before = txn.get(SHARDS, digest(content_name(header.shard, generation - 1))) if generation else None
         if before is not None and not before.done:
             txn.put(SHARDS, digest(before.url), replace(before, done=True))
             add_counts(txn, shards_done=1)
@@ -221,15 +232,26 @@ class Ingest:
         return self._transact("settle", self._settled, undone=self._forget)
 
     def _settled(self, txn: Transaction) -> SettleReport:
-        stored = txn.counters().stored
-        events = self._restore(txn).settle(txn, stored)
-        lineage = write_lineage(txn, events, stored)
-        add_counts(txn, next_lineage=len(events))
+        at = txn.counters().next_sample
+        lineage = write_lineage(txn, self._restore(txn).settle(txn, at), at)
         counters = txn.counters()
+        outliers = counters.stored - counters.clustered
         return SettleReport(
-            dict(lineage), stored, counters.rejected, counters.clusters, stored - counters.clustered, counters.shapes,
+            dict(lineage), counters.stored, counters.rejected, counters.clusters, outliers, counters.shapes,
             figures(txn),
         )  # fmt: skip
+
+    def edit(self, edit: Edit) -> EditReport:
+        """Does what a person asks for; once it is done, again changes nothing.
+
+        Raises:
+            NotFoundError: there is no such cluster, image or source.
+            ConfigError: a name or tag is too long.
+            StateError: the library's clusterer can't forget images.
+        """
+        report, deleted = self._transact("edit", lambda txn: apply(txn, edit, self._restore), undone=self._forget)
+        self._cache.remove(deleted)
+        return report
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
@@ -309,26 +331,39 @@ class Ingest:
         )
 
 
-def _put_sample(txn: Transaction, sample_id: int, sample: Sample, shard: str, micro: int, strength: float) -> None:
+def _begun(name: str, generation: int, before: ShardRecord | None) -> ShardRecord:
+    """A shard of new content; what a person said of the content before holds for it."""
+    if before is None:
+        return ShardRecord(name, generation=generation)
+    return ShardRecord(name, generation=generation, blocked=before.blocked, quarantined=before.quarantined)
+
+
+def _put_sample(
+    txn: Transaction, sample_id: int, sample: Sample, shard: ShardRecord, micro: int, strength: float
+) -> None:
     view = sample.view
     assert isinstance(view, ObjectView)
     record = SampleRecord(
-        key=sample.key, shard=shard, index=sample.index, url=sample.url, width=sample.size[0],
+        key=sample.key, shard=shard.url, index=sample.index, url=sample.url, width=sample.size[0],
         height=sample.size[1], box=view.box, foreground=view.foreground, sha256=sample.sha256, micro=micro,
         strength=strength, time=wall_time(),
     )  # fmt: skip
     txn.put(SAMPLES, sample_id, record)
-    txn.put(SAMPLE_KEYS, digest(shard, sample.key), encode_key(sample_id))
+    txn.put(SAMPLE_KEYS, digest(shard.url, sample.key), encode_key(sample_id))
     txn.put(SAMPLE_KEYS, sample.sha256, encode_key(sample_id))
     txn.put(VECTORS, sample_id, encode_vector(view.descriptor))
     txn.put(CROPS, sample_id, encode_crop(view.crop))
     txn.put(MASKS, sample_id, encode_mask(view.mask))
+    txn.put(SOURCE_SAMPLES, (digest(shard.url), sample_id), b"")
+    if shard.quarantined:
+        txn.put(QUARANTINED, sample_id, b"")
 
 
 def _put_rejects(txn: Transaction, shard: str, rejects: list[Refused]) -> None:
     for number, refused in enumerate(rejects, start=txn.counters().next_reject):
         reason, detail = refused.error.reason, refused.error.detail
         txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index))
+        txn.put(REASONS, (digest(reason), number), b"")
     add_counts(txn, next_reject=len(rejects))
     count_rejects(txn, (refused.error.reason for refused in rejects))
 
@@ -341,7 +376,7 @@ def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
     known = _mended(txn, known)
     number = txn.counters().next_reject
     _put_rejects(txn, known.url, [Refused(-1, "", error)])
-    txn.put(SHARDS, digest(known.url), replace(known, rejected=known.rejected + 1, damage=number))
+    _write_shard(txn, replace(known, rejected=known.rejected + 1, damage=number))
 
 
 def _current(txn: Transaction, shard: str) -> ShardRecord:
@@ -361,6 +396,7 @@ def _mended(txn: Transaction, shard: ShardRecord) -> ShardRecord:
     if damage is None:
         return shard
     txn.delete(REJECTS, shard.damage)
+    txn.delete(REASONS, (digest(damage.reason), shard.damage))
     uncount_reject(txn, damage.reason)
     return replace(shard, damage=-1, rejected=shard.rejected - 1)
 
@@ -376,5 +412,11 @@ def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, draft: Draft)
         stored=shard.stored + len(draft.ids), rejected=shard.rejected + len(draft.rejects),
         damage=txn.counters().next_reject - 1 if damaged else -1,
     )  # fmt: skip
-    txn.put(SHARDS, digest(shard.url), changed)
+    _write_shard(txn, changed)
     add_counts(txn, shards_done=changed.done - shard.done)
+
+
+def _write_shard(txn: Transaction, shard: ShardRecord) -> None:
+    key = digest(shard.url)
+    txn.put(SHARDS, key, shard)
+    txn.put(SHARD_NAMES, shard_place(shard.url), key.encode())

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.browse import EVERYTHING_SHOWN, Filter, browse
 from index.codec import decode_crop, decode_mask, decode_vector
+from index.lists import Order, Scope
 from index.migrations import check_current
-from index.paging import decode_cursor, paginate
-from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord
+from index.moments import change_summary, moment, shape_summary, shapes_at
+from index.paging import check_limit, decode_cursor, decode_name, paginate
+from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
 from index.store import Store, Transaction
 from index.summaries import (
     CameraSummary,
+    ChangeSummary,
     ClusterSummary,
     ImageSummary,
     LibraryStatus,
@@ -29,26 +33,35 @@ from index.summaries import (
 from index.tables import (
     ARTIFACTS,
     CAMERAS,
+    CHANGES,
+    CLUSTER_CHANGES,
+    CLUSTER_LINEAGE,
     CLUSTER_MICROS,
     CLUSTERS,
     CROPS,
+    DELETED,
     IDENTITY,
     LINEAGE,
     MASKS,
     MICRO_SAMPLES,
     MICROS,
+    QUARANTINED,
+    REASONS,
     REJECTS,
     SAMPLES,
     SHAPES,
+    SHARD_NAMES,
     SHARDS,
+    SOURCE_SAMPLES,
     VECTORS,
     Table,
+    decode_key,
+    digest,
 )
-from ops.errors import NotFoundError, StateError
+from ops.errors import ConfigError, NotFoundError, StateError
 
-Order = Literal["id", "size"]
 T = TypeVar("T")
-S = TypeVar("S", ClusterSummary, ShapeSummary)
+_LONGEST_KEY = 500
 
 
 def open_library(folder: str | Path) -> Library:
@@ -96,29 +109,36 @@ class Library:
                 store_bytes=self._store.size_bytes(),
             )
 
-    def shards(self) -> list[ShardSummary]:
+    def shards(self, *, after: str | None = None, limit: int = 50) -> Page[ShardSummary]:
         """Every shard that was opened, by URL."""
+        start = decode_name(after) if after else None
+        if start is not None and len(start.encode("utf-8", "replace")) > _LONGEST_KEY:
+            raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
         with self._store.read() as txn:
-            found = [ShardSummary(r.url, r.cursor, r.done, r.stored, r.rejected) for r in txn.values(SHARDS)]
-        return sorted(found, key=lambda shard: shard.url)
+            places = (raw.decode() for raw in txn.keys(SHARD_NAMES, after=start))
+            page = paginate(places, limit, lambda place: (place,))
+            records = [txn.get(SHARDS, place.rpartition("\0")[2]) for place in page.items]
+        return Page([_shard(record) for record in records if record is not None], page.next)
 
     def clusters(
         self,
         *,
         order: Order = "size",
+        chosen: Filter = EVERYTHING_SHOWN,
+        retired: bool = False,
+        reverse: bool = False,
         after: str | None = None,
         limit: int = 50,
-        min_size: int = 1,
-        quarantined: bool = False,
     ) -> Page[ClusterSummary]:
-        """Clusters, largest first or by id; all of them, or only those that are quarantined."""
+        """Open clusters, or retired ones, in an order and by a filter.
+
+        Raises:
+            ConfigError: a bad cursor or limit.
+        """
+        scope: Scope = "retired" if retired else "clusters"
         with self._store.read() as txn:
-            found = [
-                _cluster(key[0], record)
-                for key, record in txn.scan(CLUSTERS)
-                if record.size >= min_size and (record.quarantined or not quarantined)
-            ]
-        return _ordered_page(found, order, after, limit)
+            page = browse(txn, scope, order, chosen, reverse=reverse, after=after, limit=limit)
+        return Page([_cluster(cluster, record) for cluster, record in page.items], page.next)
 
     def cluster(self, cluster: int) -> ClusterSummary:
         """One cluster.
@@ -130,27 +150,45 @@ class Library:
             return _cluster(cluster, _need(txn, CLUSTERS, cluster, f"cluster {cluster}"))
 
     def members(self, cluster: int, *, after: str | None = None, limit: int = 50) -> Page[ImageSummary]:
-        """Images of a cluster, by id.
+        """Images of a cluster, those that look nearly the same together.
 
         Raises:
             NotFoundError: there is no such cluster.
         """
+        edge = decode_cursor(after, 2) if after else None
+        if edge is not None and min(edge) < 0:
+            raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
         with self._store.read() as txn:
             _need(txn, CLUSTERS, cluster, f"cluster {cluster}")
-            least = decode_cursor(after, 1)[0] if after else -1
-            ids = [sample for sample in member_ids(txn, cluster) if sample > least]
-            images = (_image(txn, sample, cluster) for sample in ids)
-            return paginate(images, limit, lambda image: (image.id,))
+            page = paginate(_members(txn, cluster, edge), limit, lambda place: place)
+            return Page([_image(txn, sample, cluster) for _, sample in page.items], page.next)
 
-    def images(self, *, after: str | None = None, limit: int = 50) -> Page[ImageSummary]:
-        """All stored images, by id."""
-        start = decode_cursor(after, 1)[0] + 1 if after else 0
+    def images(
+        self,
+        *,
+        source: str | None = None,
+        quarantined: bool = False,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page[ImageSummary]:
+        """Stored images, by id.
+
+        Args:
+            source: only those of this shard.
+            quarantined: only those that a person put in quarantine; `source` is not looked at then.
+            after: the ``next`` of the page before.
+            limit: images a page.
+        """
+        start = _start(after)
         with self._store.read() as txn:
-            found = (
-                _image_summary(key[0], record, owner_of(txn, record.micro))
-                for key, record in txn.scan(SAMPLES, start=start)
-            )
-            return paginate(found, limit, lambda image: (image.id,))
+            if quarantined:
+                ids = (key[0] for key, _ in txn.scan(QUARANTINED, start=start))
+            elif source is not None:
+                edge = start - 1 if start else None
+                ids = (decode_key(raw) for raw in txn.keys(SOURCE_SAMPLES, digest(source), after=edge))
+            else:
+                ids = (key[0] for key, _ in txn.scan(SAMPLES, start=start))
+            return paginate((_stored(txn, sample) for sample in ids), limit, lambda image: (image.id,))
 
     def image(self, sample: int) -> ImageSummary:
         """One stored image.
@@ -159,8 +197,7 @@ class Library:
             NotFoundError: there is none with this id.
         """
         with self._store.read() as txn:
-            record = _need(txn, SAMPLES, sample, f"image {sample}")
-            return _image_summary(sample, record, owner_of(txn, record.micro))
+            return _stored(txn, sample)
 
     def crop(self, sample: int) -> NDArray[np.uint8]:
         """Object crop ``(S, S, 3)`` uint8 of an image."""
@@ -182,15 +219,34 @@ class Library:
             for key, raw in txn.scan(VECTORS, start=start):
                 yield key[0], decode_vector(raw)
 
-    def shapes(self, *, order: Order = "size", after: str | None = None, limit: int = 50) -> Page[ShapeSummary]:
-        """The published version of each shape, largest cluster first or by id."""
+    def deleted(self) -> list[int]:
+        """Ids of all images that were deleted."""
         with self._store.read() as txn:
-            found = []
-            for (cluster,), record in txn.scan(CLUSTERS):
-                shape = txn.get(SHAPES, (cluster, record.version)) if record.version else None
-                if shape is not None and record.state == "open":
-                    found.append(_shape(shape, record.size))
-        return _ordered_page(found, order, after, limit)
+            return [decode_key(raw) for raw in txn.keys(DELETED)]
+
+    def deletions(self) -> int:
+        """How many images were deleted, at constant cost."""
+        with self._store.read() as txn:
+            return txn.count(DELETED)
+
+    def shapes(
+        self,
+        *,
+        order: Order = "size",
+        chosen: Filter = EVERYTHING_SHOWN,
+        reverse: bool = False,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page[ShapeSummary]:
+        """The published version of each shape, in an order and by a filter.
+
+        Raises:
+            ConfigError: a bad cursor or limit.
+        """
+        with self._store.read() as txn:
+            page = browse(txn, "shapes", order, chosen, reverse=reverse, after=after, limit=limit)
+            found = [(txn.get(SHAPES, (cluster, record.version)), record) for cluster, record in page.items]
+        return Page([_shape(shape, record) for shape, record in found if shape is not None], page.next)
 
     def shape(self, shape: int, version: int | None = None) -> ShapeSummary:
         """One version of a shape, by default the published one.
@@ -204,18 +260,20 @@ class Library:
     def versions(self, shape: int) -> list[ShapeSummary]:
         """Every recorded version of a shape, published or not, oldest first."""
         with self._store.read() as txn:
-            size = _need(txn, CLUSTERS, shape, f"shape {shape}").size
-            return [_shape(record, size) for _, record in txn.scan(SHAPES, prefix=shape)]
+            cluster = _need(txn, CLUSTERS, shape, f"shape {shape}")
+            return [_shape(record, cluster) for _, record in txn.scan(SHAPES, prefix=shape)]
 
     def cameras(self, shape: int, version: int | None = None) -> list[CameraSummary]:
-        """Cameras of the images a version was fitted to.
+        """Cameras of the images a version was fitted to; those of images that were deleted since are left out.
 
         Raises:
             NotFoundError: there is no such shape or version.
         """
         with self._store.read() as txn:
             found = self._shape(txn, shape, version)
-            records = txn.get(CAMERAS, (shape, found.version)) or []
+            stored = txn.get(CAMERAS, (shape, found.version)) or []
+            gone = txn.count(DELETED) > 0
+            records = [r for r in stored if not gone or txn.get(DELETED, r.sample) is None]
         return [CameraSummary(r.sample, r.R, r.t, r.fov, r.offset, r.loss, r.weight) for r in records]
 
     def artifact(self, shape: int, name: str, version: int | None = None) -> bytes:
@@ -228,35 +286,80 @@ class Library:
             found = self._shape(txn, shape, version)
             return _need(txn, ARTIFACTS, (shape, found.version, name), f"{name} of shape {shape}")
 
-    def lineage(self, cluster: int | None = None) -> list[LineageSummary]:
+    def lineage(self, cluster: int | None = None, *, after: str | None = None, limit: int = 50) -> Page[LineageSummary]:
         """What happened to one cluster, or to all, oldest first."""
+        start = _start(after)
         with self._store.read() as txn:
-            return [
-                LineageSummary(r.kind, r.cluster, r.others, r.at, r.time)
-                for r in txn.values(LINEAGE)
-                if cluster is None or cluster == r.cluster or cluster in r.others
-            ]
+            page = paginate(_numbers(txn, LINEAGE, CLUSTER_LINEAGE, cluster, start), limit, lambda number: (number,))
+            records = [_need(txn, LINEAGE, number, f"event {number}") for number in page.items]
+        return Page([LineageSummary(r.kind, r.cluster, r.others, r.at, r.time) for r in records], page.next)
+
+    def changes(
+        self, cluster: int | None = None, *, since: int | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[ChangeSummary]:
+        """The feed: what changed about one cluster, or at all, oldest first.
+
+        Args:
+            cluster: only changes it took part in.
+            since: only changes after the one with this id; what a reader goes on with who has seen all before.
+            after: the ``next`` of the page before; `since` is not looked at then.
+            limit: changes a page.
+        """
+        start = _start(after) if after or since is None else max(since + 1, 0)
+        with self._store.read() as txn:
+            page = paginate(_numbers(txn, CHANGES, CLUSTER_CHANGES, cluster, start), limit, lambda number: (number,))
+            records = [(number, _need(txn, CHANGES, number, f"change {number}")) for number in page.items]
+        return Page([change_summary(number, record) for number, record in records], page.next)
+
+    def last_change(self) -> int:
+        """The id of the latest change, -1 if there was none."""
+        with self._store.read() as txn:
+            return txn.counters().next_change - 1
+
+    def moment(self, *, images: int | None = None, time: float | None = None) -> ChangeSummary:
+        """What the library held after so many committed images, or at a time: the last change until then.
+
+        Raises:
+            NotFoundError: nothing had happened yet.
+        """
+        with self._store.read() as txn:
+            return moment(txn, images, time)
+
+    def shapes_at(self, images: int, *, after: str | None = None, limit: int = 50) -> Page[ShapeSummary]:
+        """The shapes that were published after so many committed images, each in its version of then, by id.
+
+        ``images`` of a shape are those its cluster had when the version was recorded.
+        """
+        start = _start(after)
+        with self._store.read() as txn:
+            check_limit(limit)
+            return shapes_at(txn, images, start, limit)
 
     def rejects(self, *, reason: str | None = None, after: str | None = None, limit: int = 50) -> Page[RejectSummary]:
         """Refused samples, members and shards, oldest first."""
-        start = decode_cursor(after, 1)[0] + 1 if after else 0
+        start = _start(after)
         with self._store.read() as txn:
-            found = (
-                RejectSummary(key[0], r.shard, r.key, r.reason, r.detail, r.time)
-                for key, r in txn.scan(REJECTS, start=start)
-                if reason is None or r.reason == reason
-            )
-            return paginate(found, limit, lambda reject: (reject.id,))
+            if reason is None:
+                numbers: Iterator[int] = (key[0] for key, _ in txn.scan(REJECTS, start=start))
+            else:
+                edge = start - 1 if start else None
+                numbers = (decode_key(raw) for raw in txn.keys(REASONS, digest(reason), after=edge))
+            page = paginate(numbers, limit, lambda number: (number,))
+            records = [(number, _need(txn, REJECTS, number, f"reject {number}")) for number in page.items]
+        return Page([RejectSummary(n, r.shard, r.key, r.reason, r.detail, r.time) for n, r in records], page.next)
 
     def owners(self, samples: Sequence[int]) -> list[ClusterSummary | None]:
-        """The cluster of each image at this moment; None for outliers and unknown images."""
+        """The cluster of each image at this moment; None for outliers, unknown images and what is in quarantine."""
         with self._store.read() as txn:
             return [self._owner(txn, sample) for sample in samples]
 
     def _owner(self, txn: Transaction, sample: int) -> ClusterSummary | None:
         record = txn.get(SAMPLES, sample)
-        cluster = owner_of(txn, record.micro) if record else None
-        return None if cluster is None else _cluster(cluster, _need(txn, CLUSTERS, cluster, f"cluster {cluster}"))
+        number = owner_of(txn, record.micro) if record else None
+        if number is None or txn.get(QUARANTINED, sample) is not None:
+            return None
+        cluster = _need(txn, CLUSTERS, number, f"cluster {number}")
+        return None if cluster.held else _cluster(number, cluster)
 
     def close(self) -> None:
         """Releases the store."""
@@ -268,7 +371,7 @@ class Library:
         if not wanted:
             why = f": {cluster.reason}" if cluster.reason else ""
             raise NotFoundError(f"cluster {shape} has no shape yet{why}")
-        return _shape(_need(txn, SHAPES, (shape, wanted), f"version {wanted} of shape {shape}"), cluster.size)
+        return _shape(_need(txn, SHAPES, (shape, wanted), f"version {wanted} of shape {shape}"), cluster)
 
 
 def member_ids(txn: Transaction, cluster: int) -> list[int]:
@@ -290,34 +393,58 @@ def _need(txn: Transaction, table: Table[T], key: int | tuple[int | str, ...], w
     return found
 
 
+def _members(txn: Transaction, cluster: int, edge: tuple[int, ...] | None) -> Iterator[tuple[int, int]]:
+    """Micro-cluster and id of each image of a cluster, beyond a place."""
+    micro, sample = edge if edge is not None else (0, -1)
+    for key, _ in txn.scan(CLUSTER_MICROS, prefix=cluster, start=micro):
+        first = sample + 1 if edge is not None and key[1] == micro else 0
+        for place, _ in txn.scan(MICRO_SAMPLES, prefix=key[1], start=first):
+            yield key[1], place[1]
+
+
+def _numbers(txn: Transaction, table: Table[T], index: Table[bytes], cluster: int | None, start: int) -> Iterator[int]:
+    """Numbers of entries from ``start`` on, of all or of one cluster."""
+    if cluster is None:
+        return (decode_key(raw) for raw in txn.keys(table, after=start - 1 if start else None))
+    return (decode_key(raw) for raw in txn.keys(index, cluster, after=start - 1 if start else None))
+
+
+def _start(after: str | None) -> int:
+    """The number a page begins with, by the cursor that holds the one before."""
+    if after is None:
+        return 0
+    last = decode_cursor(after, 1)[0]
+    if last < 0:
+        raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
+    return last + 1
+
+
 def _cluster(cluster: int, r: ClusterRecord) -> ClusterSummary:
     return ClusterSummary(
-        cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures, r.quarantined
-    )
-
-
-def _image(txn: Transaction, sample: int, cluster: int) -> ImageSummary:
-    return _image_summary(sample, _need(txn, SAMPLES, sample, f"image {sample}"), cluster)
-
-
-def _image_summary(sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
-    return ImageSummary(
-        sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time
-    )
-
-
-def _shape(r: ShapeRecord, images: int) -> ShapeSummary:
-    return ShapeSummary(
-        r.cluster, r.version, r.outcome, r.verdict, r.reason, images, r.views, r.loss, r.baseline_loss,
-        r.silhouette_iou, r.feature_distance, r.warm, r.seconds, r.vertices, r.faces, r.at, r.time,
+        cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures,
+        r.quarantined or r.held, max(r.size - r.attempted_size, 0), r.name, r.tags, r.pinned, r.hidden,
     )  # fmt: skip
 
 
-def _ordered_page(items: list[S], order: Order, after: str | None, limit: int) -> Page[S]:
-    def rank(item: S) -> tuple[int, int]:
-        size = item.size if isinstance(item, ClusterSummary) else item.images
-        return (-size if order == "size" else 0, item.id)
+def _image(txn: Transaction, sample: int, cluster: int | None) -> ImageSummary:
+    return _image_summary(txn, sample, _need(txn, SAMPLES, sample, f"image {sample}"), cluster)
 
-    edge = decode_cursor(after, 2) if after else None
-    rest = sorted((item for item in items if edge is None or rank(item) > edge), key=rank)
-    return paginate(rest, limit, rank)
+
+def _stored(txn: Transaction, sample: int) -> ImageSummary:
+    record = _need(txn, SAMPLES, sample, f"image {sample}")
+    return _image_summary(txn, sample, record, owner_of(txn, record.micro))
+
+
+def _image_summary(txn: Transaction, sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
+    return ImageSummary(
+        sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time,
+        txn.get(QUARANTINED, sample) is not None,
+    )  # fmt: skip
+
+
+def _shape(r: ShapeRecord, cluster: ClusterRecord) -> ShapeSummary:
+    return shape_summary(r, cluster, cluster.size)
+
+
+def _shard(r: ShardRecord) -> ShardSummary:
+    return ShardSummary(r.url, r.cursor, r.done, r.stored, r.rejected, r.deleted, r.blocked, r.quarantined)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from index.derived import derive
 from index.store import SCHEMA, Store, Transaction
 from index.tables import IDENTITY, SAMPLE_KEYS, SAMPLES, Table, encode_key
 from index.totals import recount
@@ -34,6 +35,7 @@ def _digest_images(txn: Transaction) -> None:
 STEPS: Mapping[int, Callable[[Transaction], None]] = {
     1: recount,  # 2 keeps totals of clusters, shapes, shards and reasons in the counters
     2: _digest_images,  # 3 finds images by their digest
+    3: derive,  # 4 keeps lists, labels and a feed, and finds what belongs to sources, reasons and clusters
 }
 """Schema -> what makes a store of that schema one of the next."""
 
@@ -59,11 +61,12 @@ def migrate(store: Store) -> int | None:
         return None
     check_known(found, store.folder)
     _log.info("bringing the store from schema %d to %d", found, SCHEMA)
-    store.transact(lambda txn: _run(txn, found))
+    store.transact(lambda txn: _run(txn, found), undone=store.incomplete)
     return found
 
 
 def _run(txn: Transaction, found: int) -> None:
+    txn.complete()
     for schema in range(found, SCHEMA):
         STEPS[schema](txn)
     identity = txn.only(IDENTITY)

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from index.summaries import Page
 from ops.errors import ConfigError
@@ -16,7 +16,7 @@ T = TypeVar("T")
 MAX_LIMIT = 1000
 
 
-def encode_cursor(*position: int) -> str:
+def encode_cursor(*position: int | str) -> str:
     """The opaque form of a position."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
@@ -25,19 +25,51 @@ def decode_cursor(cursor: str, parts: int) -> tuple[int, ...]:
     """The position behind a cursor.
 
     Raises:
-        ConfigError: the cursor was not made by `encode_cursor` with that many parts.
+        ConfigError: the cursor was not made by `encode_cursor` with that many numbers.
     """
-    try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError) as error:
-        raise ConfigError(f"bad cursor {cursor!r}; hand back the 'next' of a page as it was given") from error
-    fits = isinstance(position, list) and len(position) == parts
-    if not (fits and all(type(p) is int and abs(p) < 2**63 for p in position)):
-        raise ConfigError(f"bad cursor {cursor!r}; hand back the 'next' of a page as it was given")
+    position = _decoded(cursor)
+    if len(position) != parts or not all(type(p) is int and abs(p) < 2**63 for p in position):
+        raise _bad(cursor)
     return tuple(position)
 
 
-def paginate(items: Iterable[T], limit: int, position: Callable[[T], tuple[int, ...]]) -> Page[T]:
+def decode_name(cursor: str) -> str:
+    """The name behind a cursor made of one.
+
+    Raises:
+        ConfigError: the cursor was not made so.
+    """
+    position = _decoded(cursor)
+    if len(position) != 1 or not isinstance(position[0], str):
+        raise _bad(cursor)
+    return position[0]
+
+
+def _decoded(cursor: str) -> list[Any]:
+    try:
+        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise _bad(cursor) from error
+    if not isinstance(position, list):
+        raise _bad(cursor)
+    return position
+
+
+def _bad(cursor: str) -> ConfigError:
+    return ConfigError(f"bad cursor {cursor!r}; hand back the 'next' of a page as it was given")
+
+
+def check_limit(limit: int) -> None:
+    """Refuses pages that are too small or too large.
+
+    Raises:
+        ConfigError: the limit is out of range.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ConfigError(f"limit must be 1 to {MAX_LIMIT}, not {limit}")
+
+
+def paginate(items: Iterable[T], limit: int, position: Callable[[T], tuple[int | str, ...]]) -> Page[T]:
     """Takes one page off an iterable that starts at its first item.
 
     Args:
@@ -48,8 +80,7 @@ def paginate(items: Iterable[T], limit: int, position: Callable[[T], tuple[int, 
     Raises:
         ConfigError: the limit is out of range.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise ConfigError(f"limit must be 1 to {MAX_LIMIT}, not {limit}")
+    check_limit(limit)
     taken = list(islice(items, limit + 1))
     page = taken[:limit]
     return Page(page, encode_cursor(*position(page[-1])) if len(taken) > limit else None)

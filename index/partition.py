@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from index.changes import Change, record_changes
 from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer
 from index.codec import decode_vector
+from index.derived import ended_by
+from index.lists import add_source
 from index.records import ClusterRecord, LineageRecord
 from index.store import Transaction
 from index.tables import (
+    CLUSTER_LINEAGE,
     CLUSTER_MICROS,
     CLUSTERER,
     CLUSTERS,
@@ -23,11 +27,13 @@ from index.tables import (
     MICROS,
     VECTORS,
 )
-from index.totals import write_cluster
+from index.totals import add_counts, write_cluster
 from ops.clock import wall_time
 from ops.faults import reach
 
 _REPLAY_CHUNK = 1024
+Sources = dict[int, Counter[str]]
+"""Micro-cluster -> digest of a source -> images of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +61,22 @@ class Partition:
         _restore(self._clusterer, txn, self._scalars)
         self._places = {record.id: (record.cluster, record.count) for record in txn.values(MICROS)}
 
-    def learn(self, txn: Transaction, ids: list[int], vectors: NDArray[np.float32], at: int) -> Learned:
+    def learn(self, txn: Transaction, ids: list[int], vectors: NDArray[np.float32], source: str, at: int) -> Learned:
         """Clusters a batch and writes what changed, by repairs of the partition on the way as well.
 
         Args:
             txn: the batch's write transaction.
             ids: image ids, in the order of the vectors.
             vectors: ``(N, D)`` float32 descriptors.
-            at: images in the library with this batch.
+            source: digest of their shard's URL.
+            at: images committed with this batch.
         """
         reach("cluster.before")
         assigned = self._clusterer.learn_many(vectors)
         micros = [int(micro) for micro in assigned.micros]
         for sample, micro in zip(ids, micros, strict=True):
-            txn.put(MICRO_SAMPLES, (micro, sample), b"")
-        self._write(txn, at)
+            txn.put(MICRO_SAMPLES, (micro, sample), source.encode())
+        self._write(txn, at, {micro: Counter({source: count}) for micro, count in Counter(micros).items()})
         reach("cluster.after")
         return Learned(micros, [float(strength) for strength in assigned.strengths], assigned.events)
 
@@ -80,27 +87,64 @@ class Partition:
 
         Args:
             txn: a write transaction.
-            at: images in the library.
+            at: images committed.
         """
         if self._clusterer.restore_by_replay:
             return []
         events = self._clusterer.settle()
-        self._write(txn, at)
+        self._write(txn, at, {})
         return events
 
-    def _write(self, txn: Transaction, at: int) -> None:
+    def forget(self, txn: Transaction, images: Mapping[int, Sequence[int]], at: int) -> list[LineageEvent]:
+        """Takes images out of their micro-clusters and clusters.
+
+        Args:
+            txn: a write transaction in which their vectors are gone already.
+            images: ids by micro-cluster.
+            at: images committed.
+
+        Raises:
+            StateError: the clusterer can't forget.
+        """
+        gone: Sources = {}
+        remaining: dict[int, NDArray[np.float32]] = {}
+        for micro, samples in images.items():
+            sources = [(txn.get(MICRO_SAMPLES, (micro, sample)) or b"").decode() for sample in samples]
+            gone[micro] = Counter({source: -count for source, count in Counter(sources).items()})
+            for sample in samples:
+                txn.delete(MICRO_SAMPLES, (micro, sample))
+            kept = [txn.get(VECTORS, key[1]) or b"" for key, _ in txn.scan(MICRO_SAMPLES, prefix=micro)]
+            vectors = [decode_vector(raw) for raw in kept]
+            remaining[micro] = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+        events = self._clusterer.forget(remaining)
+        self._write(txn, at, gone)
+        return events
+
+    def _write(self, txn: Transaction, at: int, fresh: Sources) -> None:
+        """Writes what changed; ``fresh`` is what came into micro-clusters since the last time, or negative, left."""
         deltas: Counter[int] = Counter()
+        sources: Counter[tuple[int, str]] = Counter()
         for record in self._clusterer.changed():
             before, count = self._places.get(record.id, (OUTLIER, 0))
             deltas[before] -= count
             deltas[record.cluster] += record.count
+            came = fresh.get(record.id, Counter())
             if record.cluster != before:
                 _move(txn, record.id, before, record.cluster)
+                held = _sources_of(txn, record.id)
+                _count_sources(sources, record.cluster, held, 1)
+                _count_sources(sources, before, held, -1)
+                _count_sources(sources, before, came, 1)  # these were never there
+            else:
+                _count_sources(sources, before, came, 1)
             txn.put(MICROS, record.id, record)
             self._places[record.id] = (record.cluster, record.count)
         for cluster, delta in deltas.items():
             if cluster != OUTLIER:
                 _resize(txn, cluster, delta, at)
+        for (cluster, source), delta in sources.items():
+            if cluster != OUTLIER and delta:
+                add_source(txn, cluster, source, delta)
         self._write_scalars(txn)
 
     def _write_scalars(self, txn: Transaction) -> None:
@@ -112,18 +156,52 @@ class Partition:
                 self._scalars[name] = raw
 
 
-def write_lineage(txn: Transaction, events: Iterable[LineageEvent], at: int) -> Counter[str]:
-    """Records what happened to clusters, and in each of them that it did; returns how often each kind did."""
-    kinds: Counter[str] = Counter()
+def write_lineage(txn: Transaction, events: Sequence[LineageEvent], at: int) -> Counter[str]:
+    """Records what happened to clusters, in each of them that it did and in the feed.
+
+    Returns:
+        How often each kind did.
+    """
     first = txn.counters().next_lineage
     for number, event in enumerate(events, start=first):
-        txn.put(LINEAGE, number, LineageRecord(event.kind, event.cluster, event.others, at, wall_time()))
-        kinds[event.kind] += 1
+        record = LineageRecord(event.kind, event.cluster, event.others, at, wall_time())
+        txn.put(LINEAGE, number, record)
         for cluster in (event.cluster, *event.others):
-            # One that appeared and went within a batch never had a record.
-            if (record := txn.get(CLUSTERS, cluster)) is not None:
-                txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, epoch=number + 1))
-    return kinds
+            txn.put(CLUSTER_LINEAGE, (cluster, number), b"")
+            _fence(txn, cluster, number + 1)
+        for cluster in ended_by(record):
+            _end(txn, cluster, at)
+        if event.kind == "merged":
+            _inherit(txn, event)
+    add_counts(txn, next_lineage=len(events))
+    record_changes(txn, (Change(event.kind, event.cluster, event.others) for event in events))
+    return Counter(event.kind for event in events)
+
+
+def _fence(txn: Transaction, cluster: int, epoch: int) -> None:
+    # One that appeared and went within a batch never had a record.
+    if (record := txn.get(CLUSTERS, cluster)) is not None:
+        txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, epoch=epoch))
+
+
+def _end(txn: Transaction, cluster: int, at: int) -> None:
+    if (record := txn.get(CLUSTERS, cluster)) is not None:
+        txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, ended=at))
+
+
+def _inherit(txn: Transaction, event: LineageEvent) -> None:
+    """What people said of clusters that were merged holds for the one that took them in."""
+    heir = txn.get(CLUSTERS, event.cluster)
+    for other in event.others:
+        record = txn.get(CLUSTERS, other)
+        if heir is None or record is None:
+            continue
+        tags = tuple(sorted({*heir.tags, *record.tags}))
+        heir = msgspec.structs.replace(
+            heir, name=heir.name or record.name, tags=tags, pinned=heir.pinned or record.pinned
+        )
+    if heir is not None:
+        write_cluster(txn, event.cluster, heir)
 
 
 def _restore(clusterer: OnlineClusterer, txn: Transaction, scalars: Mapping[str, bytes]) -> None:
@@ -144,6 +222,15 @@ def _replay(clusterer: OnlineClusterer, txn: Transaction) -> None:
             chunk = []
     if chunk:
         clusterer.learn_many(np.stack(chunk))
+
+
+def _sources_of(txn: Transaction, micro: int) -> Counter[str]:
+    return Counter(raw.decode() for _, raw in txn.scan(MICRO_SAMPLES, prefix=micro))
+
+
+def _count_sources(totals: Counter[tuple[int, str]], cluster: int, held: Counter[str], sign: int) -> None:
+    for source, count in held.items():
+        totals[cluster, source] += sign * count
 
 
 def _move(txn: Transaction, micro: int, before: int, after: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from index.changes import Change, record_changes
 from index.jobs import PublishReport, ReconJob, ReconOutput
 from index.records import ClusterRecord, Outcome, ShapeRecord
 from index.schedule import Policy
@@ -32,9 +33,11 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
         verdict=output.verdict, reason=reason, version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
+        at=txn.counters().next_sample if published else cluster.at,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
+    record_changes(txn, [Change(outcome, job.cluster, version=version, detail=reason)])
     return _report(output, outcome, version, reason)
 
 
@@ -91,6 +94,7 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1)
+    record_changes(txn, [Change("failed", job.cluster, detail=reason)])
     return PublishReport(job.cluster, "failed", 0, 1.0, False, 0.0, reason)
 
 
@@ -113,8 +117,8 @@ def _record(txn: Transaction, output: ReconOutput, outcome: Outcome, reason: str
         cluster=output.job.cluster, version=version, outcome=outcome, verdict=output.verdict, reason=reason,
         views=output.views, loss=output.loss, baseline_loss=output.baseline_loss,
         silhouette_iou=output.silhouette_iou, feature_distance=output.feature_distance, warm=output.warm,
-        seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().stored,
-        time=wall_time(), attempt=output.job.attempt + 1,
+        seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().next_sample,
+        time=wall_time(), attempt=output.job.attempt + 1, size=output.job.size,
     )  # fmt: skip
     txn.put(SHAPES, place, record)
     txn.put(CAMERAS, place, output.cameras)

@@ -45,6 +45,9 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         generation: contents the shard had before this one.
         prefix: digest of what lies before the cursor, to notice that the content was replaced; empty if unknown.
         damage: number in the rejects table of what keeps the rest from being read, -1 for nothing.
+        deleted: images of it that a person deleted.
+        blocked: a person deleted it: what else it holds is refused.
+        quarantined: a person put it in quarantine: what else it holds goes there, too.
     """
 
     url: str
@@ -57,6 +60,9 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int = 0
     prefix: str = ""
     damage: int = -1
+    deleted: int = 0
+    blocked: bool = False
+    quarantined: bool = False
 
 
 class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +97,14 @@ class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     time: float
 
 
+class DeletedRecord(msgspec.Struct, frozen=True):
+    """What is left of an image that a person deleted: the position that keeps it from being read again."""
+
+    shard: str
+    index: int
+    time: float
+
+
 class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One refused sample, tar member or shard, with the reason it is counted under.
 
@@ -122,6 +136,13 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         epoch: number of the last lineage event that it took part in, counted from 1; fences results in flight.
         retry_at: Unix time before which it is not tried again after a failure.
         quarantined: it failed too often in a row and is left alone until it has grown.
+        at: images committed when that version was recorded.
+        ended: images committed when it was retired, 0 while it is open.
+        name: what a person calls it.
+        tags: what people sort it by, in order.
+        pinned: a person wants it at hand.
+        hidden: a person does not want to see it in lists.
+        held: a person put it in quarantine: it is not reconstructed and answers no queries.
     """
 
     size: int = 0
@@ -137,6 +158,13 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     retry_at: float = 0.0
     quarantined: bool = False
+    at: int = 0
+    ended: int = 0
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    hidden: bool = False
+    held: bool = False
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -147,6 +175,38 @@ class LineageRecord(msgspec.Struct, frozen=True):
     others: tuple[int, ...]
     at: int
     time: float
+
+
+class ChangeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that changed, for the feed, and what the library held after it.
+
+    Attributes:
+        kind: one of `CHANGES` in `index.changes`.
+        at: images committed so far, deleted ones counted.
+        time: Unix time.
+        cluster: what it happened to, -1 for no cluster.
+        others: other clusters that took part.
+        version: of a shape.
+        count: images that came or went.
+        detail: in words.
+        images: in the library.
+        clusters: open ones.
+        shapes: open clusters with a published shape.
+        loss: mean held-out loss of these, weighted by images.
+    """
+
+    kind: str
+    at: int
+    time: float
+    cluster: int = -1
+    others: tuple[int, ...] = ()
+    version: int = 0
+    count: int = 0
+    detail: str = ""
+    images: int = 0
+    clusters: int = 0
+    shapes: int = 0
+    loss: float = 0.0
 
 
 class CameraRecord(msgspec.Struct, frozen=True):
@@ -185,6 +245,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         at: samples committed when it was recorded.
         time: Unix time of the record.
         attempt: the cluster's attempt it came of, counted from 1; tells a result that arrives again.
+        size: images in the cluster at that time; 0 in records of older versions.
     """
 
     cluster: int
@@ -204,6 +265,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     at: int = 0
     time: float = 0.0
     attempt: int = 0
+    size: int = 0
 
 
 class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -224,7 +286,8 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
         shapes: open clusters with a published shape.
         shaped: images in these.
         loss_millionths: sum over these of images times the loss in whole millionths.
-        quarantined: open clusters whose reconstruction failed too often.
+        quarantined: open clusters whose reconstruction failed too often, or that a person put in quarantine.
+        next_change: number of the next change.
     """
 
     next_sample: int = 0
@@ -242,6 +305,7 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
     shaped: int = 0
     loss_millionths: int = 0
     quarantined: int = 0
+    next_change: int = 0
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from index.jobs import FIELD, ReconInput, ReconJob
 from index.library import member_ids
 from index.records import ClusterRecord
 from index.store import Transaction
-from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS
+from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS, QUARANTINED
 from index.totals import Figures, figures
 from ops.errors import NotFoundError
 
@@ -76,7 +76,7 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
     for (cluster,), record in txn.scan(CLUSTERS):
         if record.state != "open":
             continue
-        quarantined += record.quarantined
+        quarantined += record.quarantined or record.held
         if not _is_wanted(record, policy):
             continue
         wait = _wait_s(record, policy, now)
@@ -88,8 +88,15 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
     return Schedule(most, len(jobs), min(waits, default=None), quarantined, figures(txn))
 
 
+def _usable(txn: Transaction, samples: list[int]) -> list[int]:
+    """Those of the images that are not in quarantine."""
+    if not txn.count(QUARANTINED):
+        return samples
+    return [sample for sample in samples if txn.get(QUARANTINED, sample) is None]
+
+
 def _is_wanted(record: ClusterRecord, policy: Policy) -> bool:
-    if record.size < policy.min_views:
+    if record.held or record.size < policy.min_views:
         return False
     retry = record.failures > 0 and not record.quarantined
     return retry or record.size >= policy.growth * record.attempted_size
@@ -115,7 +122,7 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         NotFoundError: the cluster has lost its images since.
     """
     record = txn.get(CLUSTERS, job.cluster)
-    members = member_ids(txn, job.cluster)
+    members = _usable(txn, member_ids(txn, job.cluster))
     if record is None or not members:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))

@@ -37,7 +37,11 @@ class SimilaritySearch:
         self._library = library
         self._index: VectorIndex | None = None
         self._next = 0
+        self._deletions = 0
         self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._index) if self._index is not None else 0
 
     def query(self, vector: NDArray[np.float32], k: int = 50) -> list[QueryHit]:
         """Clusters of the ``k`` nearest images, by best cosine similarity, then by votes.
@@ -69,6 +73,10 @@ class SimilaritySearch:
                 self._index = VectorIndex(vectors.shape[1])
             self._index.add(ids, vectors)
             self._next = int(ids[-1]) + 1
+        deletions = self._library.deletions()
+        if deletions != self._deletions and self._index is not None:
+            self._index.remove(np.array(self._library.deleted(), np.int64))
+            self._deletions = deletions
 
     def _hits(self, scores: NDArray[np.float32], ids: NDArray[np.int64]) -> list[QueryHit]:
         # Owners are looked up now rather than kept: a repair may move any image to another cluster.

@@ -16,18 +16,24 @@ from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, en
 from ops.errors import FingerprintError, StateError
 
 T = TypeVar("T")
-SCHEMA = 3
+SCHEMA = 4
 _ONLY = "only"  # key of tables that hold a single record
 _FOLDER = "lmdb"
 _START_BYTES = 64 * 2**20
+_BEYOND = 24  # bytes of a key after its beginning, at least
 
 
 class Transaction:
     """Typed reads and writes of one LMDB transaction; everything in it becomes durable together."""
 
-    def __init__(self, txn: lmdb.Transaction, databases: dict[str, lmdb._Database]) -> None:
+    def __init__(self, txn: lmdb.Transaction, env: Environment) -> None:
         self._txn = txn
-        self._databases = databases
+        self._env = env
+        self._databases = env.databases
+
+    def complete(self) -> None:
+        """Makes the tables that an older version did not have; `Store.incomplete` has to follow if that is undone."""
+        self._env.complete(self._txn)
 
     def get(self, table: Table[T], key: Key) -> T | None:
         """The value under a key, or None."""
@@ -68,6 +74,25 @@ class Transaction:
                 yield struct.unpack(f">{len(raw_key) // 8}Q", raw_key), table.decode(bytes(cursor.value()))
                 found = cursor.prev() if reverse else cursor.next()
 
+    def keys(
+        self, table: Table[T], head: Key = (), *, after: Key | None = None, reverse: bool = False
+    ) -> Iterator[bytes]:
+        """What follows ``head`` in the keys that begin with it, in order; values are not touched.
+
+        Args:
+            table: the table.
+            head: beginning of the keys.
+            after: only keys beyond this one, which goes on where ``head`` ends.
+            reverse: from the greatest key down; ``after`` then means those before it.
+        """
+        start = encode_key(head)
+        edge = None if after is None else start + encode_key(after)
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            found = _seek_before(cursor, start, edge) if reverse else _seek_after(cursor, start, edge)
+            while found and (key := bytes(cursor.key())).startswith(start):
+                yield key[len(start) :]
+                found = cursor.prev() if reverse else cursor.next()
+
     def values(self, table: Table[T]) -> Iterator[T]:
         """All values of a table, in key order, whatever its keys are."""
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
@@ -95,6 +120,18 @@ class Transaction:
     def counters(self) -> Counters:
         """The library's totals."""
         return self.only(COUNTERS) or Counters()
+
+
+def _seek_after(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
+    if edge is None:
+        return bool(cursor.set_range(start) if start else cursor.first())
+    found = cursor.set_range(edge)
+    return bool(cursor.next() if found and bytes(cursor.key()) == edge else found)
+
+
+def _seek_before(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
+    bound = start + b"\xff" * _BEYOND if edge is None else edge
+    return bool(cursor.prev() if cursor.set_range(bound) else cursor.last())
 
 
 def _seek_last(cursor: lmdb.Cursor, head: bytes, edge: int) -> bool:
@@ -129,7 +166,7 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot; writers go on meanwhile. A thread opens one at a time."""
         with self._env.transaction(write=False) as txn:
-            yield Transaction(txn, self._env.databases)
+            yield Transaction(txn, self._env)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -140,7 +177,7 @@ class Store:
             lmdb.MapFullError: the map is full; `transact` lets it grow.
         """
         with self._env.transaction(write=True) as txn:
-            yield Transaction(txn, self._env.databases)
+            yield Transaction(txn, self._env)
 
     def transact(self, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
         """Does work in one write transaction, again from its beginning if the map has to grow for it.
@@ -165,6 +202,10 @@ class Store:
                 if undone is not None:
                     undone()
                 raise
+
+    def incomplete(self) -> None:
+        """Forgets tables whose making was undone."""
+        self._env.incomplete()
 
     def forget_dead_readers(self) -> int:
         """Frees what processes that were killed while they read still hold; tells how many there were."""

@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list; ``next`` is the opaque cursor of the following page, None at the end."""
+    """One page of a list; ``next`` is the opaque cursor of the following page, None at the end.
+
+    A page of a list that is filtered may hold fewer items than asked for, or none, and yet have a next one.
+    """
 
     items: list[T]
     next: str | None
@@ -21,7 +24,8 @@ class ClusterSummary:
     """A cluster: its images, and the state of its shape.
 
     ``failures`` counts reconstructions that broke in a row; a ``quarantined`` cluster broke too often and is left
-    alone until it has grown, ``reason`` says why.
+    alone until it has grown, ``reason`` says why, or a person put it there. ``growth`` counts images that came since
+    the last attempt; ``name``, ``tags``, ``pinned`` and ``hidden`` are what people say of it.
     """
 
     id: int
@@ -34,11 +38,19 @@ class ClusterSummary:
     version: int
     failures: int
     quarantined: bool
+    growth: int
+    name: str
+    tags: tuple[str, ...]
+    pinned: bool
+    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeSummary:
-    """One version of a shape with its figures; ``id`` is the cluster's id. Losses are in [0, 1], lower is better."""
+    """One version of a shape with its figures; ``id`` is the cluster's id. Losses are in [0, 1], lower is better.
+
+    ``images``, ``growth`` and what people say of it are those of its cluster today.
+    """
 
     id: int
     version: int
@@ -57,11 +69,19 @@ class ShapeSummary:
     faces: int
     at: int
     time: float
+    growth: int
+    name: str
+    tags: tuple[str, ...]
+    pinned: bool
+    hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """A stored image: its origin, its object's crop box in pixels and the cluster it is in."""
+    """A stored image: its origin, its object's crop box in pixels and the cluster it is in.
+
+    One that a person put in quarantine neither takes part in reconstructions nor answers queries.
+    """
 
     id: int
     key: str
@@ -74,6 +94,7 @@ class ImageSummary:
     cluster: int | None
     strength: float
     time: float
+    quarantined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +135,39 @@ class LineageSummary:
 
 @dataclass(frozen=True, slots=True)
 class ShardSummary:
-    """How far one shard has been committed."""
+    """How far one shard has been committed; ``blocked`` if a person deleted it, so that the rest is refused."""
 
     url: str
     cursor: int
     done: bool
     stored: int
     rejected: int
+    deleted: int
+    blocked: bool
+    quarantined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSummary:
+    """One change: what happened after ``at`` committed images, and what the library held after it.
+
+    ``cluster`` is None for what is about no cluster, ``version`` for what is about no version. ``count`` is of images
+    that came or went; ``images``, ``clusters``, ``shapes`` and ``loss`` are the totals.
+    """
+
+    id: int
+    kind: str
+    at: int
+    time: float
+    cluster: int | None
+    others: tuple[int, ...]
+    version: int | None
+    count: int
+    detail: str
+    images: int
+    clusters: int
+    shapes: int
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ import msgspec
 
 from index.records import (
     CameraRecord,
+    ChangeRecord,
     ClusterRecord,
     Counters,
+    DeletedRecord,
     Identity,
     LineageRecord,
     MicroRecord,
@@ -29,6 +31,7 @@ from index.records import (
 T = TypeVar("T")
 Key = int | str | tuple[int | str, ...]
 MAX_U64 = 2**64 - 1
+_LONGEST_NAME = 400  # bytes; LMDB takes 511 a key
 
 
 def _part(value: int | str) -> bytes:
@@ -49,6 +52,11 @@ def decode_key(raw: bytes) -> int:
 def digest(*parts: str) -> str:
     """A fixed-length stand-in for text that may exceed LMDB's limit of 511 bytes a key."""
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def shard_place(url: str) -> str:
+    """Where a shard comes in the order of URLs; of very long ones only the beginning counts."""
+    return f"{url.encode('utf-8', 'replace')[:_LONGEST_NAME].decode('utf-8', 'ignore')}\0{digest(url)}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ REJECTS = Table("rejects", RejectRecord)
 MICROS = Table("micros", MicroRecord)
 """micro-cluster -> the clusterer's record of it."""
 MICRO_SAMPLES = Table("micro_samples", bytes)
-"""(micro-cluster, sample) -> nothing."""
+"""(micro-cluster, sample) -> digest of the sample's shard."""
 CLUSTER_MICROS = Table("cluster_micros", bytes)
 """(cluster, micro-cluster) -> nothing."""
 CLUSTERS = Table("clusters", ClusterRecord)
@@ -107,8 +115,31 @@ CAMERAS = Table("cameras", list[CameraRecord])
 """(cluster, version) -> cameras of the member images."""
 ARTIFACTS = Table("artifacts", bytes)
 """(cluster, version, name) -> field, mesh and previews as files."""
+DELETED = Table("deleted", DeletedRecord)
+"""sample -> where it was, so that it does not come back."""
+QUARANTINED = Table("quarantined", bytes)
+"""sample that a person put in quarantine -> nothing."""
+CHANGES = Table("changes", ChangeRecord)
+"""running number -> what changed, and the totals after it."""
+
+# What follows is derived from the tables above, so that no list has to look through one of them.
+LISTS = Table("lists", bytes)
+"""(list, rank, cluster) -> nothing; see `index.lists`."""
+LABELS = Table("labels", bytes)
+"""(digest of a label, cluster) -> how many of its images have it, for sources; nothing for the others."""
+SOURCE_SAMPLES = Table("source_samples", bytes)
+"""(digest(url), sample) -> nothing."""
+SHARD_NAMES = Table("shard_names", bytes)
+"""`shard_place` of a shard -> its key in `SHARDS`."""
+REASONS = Table("reasons", bytes)
+"""(digest(reason), reject) -> nothing."""
+CLUSTER_LINEAGE = Table("cluster_lineage", bytes)
+"""(cluster, number of an event that it took part in) -> nothing."""
+CLUSTER_CHANGES = Table("cluster_changes", bytes)
+"""(cluster, number of a change that it took part in) -> nothing."""
 
 ALL_TABLES: tuple[Table[object], ...] = (
     IDENTITY, COUNTERS, CLUSTERER, SHARDS, SAMPLES, SAMPLE_KEYS, VECTORS, CROPS, MASKS, REJECTS,
-    MICROS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS,
+    MICROS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS, DELETED, QUARANTINED, CHANGES,
+    LISTS, LABELS, SOURCE_SAMPLES, SHARD_NAMES, REASONS, CLUSTER_LINEAGE, CLUSTER_CHANGES,
 )  # type: ignore[assignment]  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from index.lists import relist
 from index.records import ClusterRecord, Counters
 from index.store import Transaction
 from index.tables import CLUSTERS, COUNTERS, REJECTS, SHAPES, SHARDS
@@ -41,7 +42,9 @@ def uncount_reject(txn: Transaction, reason: str) -> None:
 
 def write_cluster(txn: Transaction, cluster: int, record: ClusterRecord) -> None:
     """Sets the record of a cluster and moves the totals by what changed."""
-    before, after = _share(txn.get(CLUSTERS, cluster)), _share(record)
+    known = txn.get(CLUSTERS, cluster)
+    before, after = _share(known), _share(record)
+    relist(txn, cluster, known, record)
     txn.put(CLUSTERS, cluster, record)
     if before != after:
         add_counts(txn, **{name: after[name] - before[name] for name in after})
@@ -57,7 +60,7 @@ def _share(record: ClusterRecord | None) -> dict[str, int]:
         "shapes": int(record.version > 0),
         "shaped": shaped,
         "loss_millionths": shaped * round(record.loss * _MILLIONTHS),
-        "quarantined": int(record.quarantined),
+        "quarantined": int(record.quarantined or record.held),
     }
 
 
@@ -84,11 +87,11 @@ def library_loss(counters: Counters) -> float:
 
 
 def recount(txn: Transaction) -> None:
-    """Counts everything anew, by scanning; completes cluster records by the loss of their shape."""
+    """Counts everything anew, by scanning; completes cluster records by figures of their shape."""
     for (cluster,), record in list(txn.scan(CLUSTERS)):
         shape = txn.get(SHAPES, (cluster, record.version)) if record.version else None
         if shape is not None:
-            txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, loss=shape.loss))
+            txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, loss=shape.loss, at=shape.at))
     totals = Counter[str]()
     for _, record in txn.scan(CLUSTERS):
         totals.update(_share(record))

@@ -30,7 +30,7 @@ class IndexHeader(msgspec.Struct, frozen=True):
         fingerprint: of the backbone that made the vectors.
         dim: length of a vector.
         count: vectors in it.
-        last_id: greatest id ever added, -1 for none.
+        last_id: greatest id in it, -1 for none.
         checksum: hex SHA-256 of the serialised index.
     """
 
@@ -46,7 +46,7 @@ class VectorIndex:
 
     Attributes:
         dim: length of a vector.
-        last_id: greatest id ever added, -1 for none.
+        last_id: greatest id held, -1 for none.
     """
 
     def __init__(self, dim: int) -> None:
@@ -83,6 +83,8 @@ class VectorIndex:
         if present:
             self._index.remove_ids(np.array(sorted(present), np.int64))
             self._ids -= present
+            if self.last_id in present:
+                self.last_id = max(self._ids, default=-1)
         return len(present)
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -8,6 +8,7 @@ import numpy as np
 import trimesh
 
 from index.codec import encode_crop, encode_mask, encode_vector
+from index.derived import derive
 from index.jobs import MESH, ReconJob, ReconOutput
 from index.publish import publish
 from index.records import OUTLIER, CameraRecord, ClusterRecord, Counters, Identity, MicroRecord, SampleRecord
@@ -57,6 +58,7 @@ def write_library(folder: Path, truth: Truth, strays: int = 0) -> None:
             cameras = [_camera(i, images[i]) for i in members]
             publish(txn, _output(number, truth.mesh(shape), cameras))
         recount(txn)
+        derive(txn)
     store.close()
 
 

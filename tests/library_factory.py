@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from index.codec import encode_crop, encode_mask, encode_vector
+from index.derived import derive
 from index.jobs import FIELD, MESH, PREVIEW
 from index.records import (
     OUTLIER,
@@ -90,6 +91,7 @@ def make_library(folder: Path, plan: Plan | None = None) -> Path:
             Counters(stored, len(plan.rejects), len(plan.sizes), stored, len(plan.rejects), 0, reconstructions),
         )
         recount(txn)
+        derive(txn)
     store.close()
     return folder
 

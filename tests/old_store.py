@@ -20,6 +20,13 @@ _CLUSTER_1 = (
 )  # fmt: skip
 _PLACE_LENGTH = 32  # images were found by shard and key alone
 _REJECT_1 = ("shard", "key", "reason", "detail", "time")
+_KEPT_1 = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}
+_SINCE_4 = {
+    "counters": ("next_change",),
+    "clusters": ("at", "ended", "name", "tags", "pinned", "hidden", "held"),
+    "shards": ("deleted", "blocked", "quarantined"),
+    "shapes": ("size",),
+}
 
 
 def contents(folder: Path) -> dict[str, dict[bytes, bytes]]:
@@ -38,6 +45,15 @@ def contents(folder: Path) -> dict[str, dict[bytes, bytes]]:
 
 def write_schema_1(source: Path, target: Path) -> None:
     """What schema 1 held of a store of today: fewer totals, no loss with a cluster, no place with a reject."""
+    _write(source, target, 1)
+
+
+def write_schema_3(source: Path, target: Path) -> None:
+    """What schema 3 held of one: no lists, labels or feed, and nothing by people."""
+    _write(source, target, 3)
+
+
+def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
     entries = contents(source)
     env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(_TABLES))
@@ -45,18 +61,22 @@ def write_schema_1(source: Path, target: Path) -> None:
         table = env.open_db(name.encode())
         with env.begin(write=True, db=table) as txn:
             for key, value in entries[name].items():
-                if name != "sample_keys" or len(key) == _PLACE_LENGTH:
-                    txn.put(key, _downgraded(name, value))
+                if name != "sample_keys" or schema >= 3 or len(key) == _PLACE_LENGTH:
+                    txn.put(key, _downgraded(name, value, schema))
     env.close()
 
 
-def _downgraded(table: str, raw: bytes) -> bytes:
-    kept = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}.get(table)
+def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if table == "identity":
-        return _encoded({**msgspec.msgpack.decode(raw), "schema": 1})
-    if kept is None:
+        return _encoded({**msgspec.msgpack.decode(raw), "schema": schema})
+    if table == "micro_samples":
+        return b""
+    fields = msgspec.msgpack.decode(raw) if table in _SINCE_4 or table in _KEPT_1 else None
+    if fields is None:
         return raw
-    return _encoded({key: value for key, value in msgspec.msgpack.decode(raw).items() if key in kept})
+    fields = {key: value for key, value in fields.items() if key not in _SINCE_4.get(table, ())}
+    kept = _KEPT_1.get(table) if schema == 1 else None
+    return _encoded({key: value for key, value in fields.items() if kept is None or key in kept})
 
 
 def set_schema(folder: Path, schema: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from index.curation import ClusterEdit, ImageEdit
 from index.ingest import Ingest
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconJob, ReconOutput
 from index.records import CameraRecord
@@ -19,6 +20,8 @@ from tests.batches import DIM, batch, open_ingest, sample, stream
 from tests.library_factory import box_ply, png
 
 POLICY = Policy(min_views=4, growth=1.5, max_failures=2, max_images=32)
+DELETED = 300
+"""An image that was deleted from a busy state."""
 _TURN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -64,8 +67,13 @@ def due_job(ingest: Ingest, cluster: int | None = None) -> ReconJob:
     return next(job for job in ingest.due(POLICY).jobs if cluster in (None, job.cluster))
 
 
-def busy_state(folder: Path) -> Path:
-    """Two shards with rejects, clusters that merged or split, a shape of two versions, one of none and a failure."""
+def busy_state(folder: Path, *, edits: bool = True) -> Path:
+    """Two shards with rejects, clusters that merged or split, a shape of two versions, one of none and a failure.
+
+    Args:
+        folder: where to.
+        edits: people have named, deleted and put in quarantine, too.
+    """
     ingest = open_ingest(folder, index_every=3)
     for one in restless("/crawl/a.tar", 160, 16):
         ingest.commit(one)
@@ -83,5 +91,9 @@ def busy_state(folder: Path) -> Path:
     ingest.publish(shape_of(ingest.recon_input(again, POLICY), loss=0.2, baseline=0.35))
     ingest.commit(batch("/crawl/d.tar", [sample(0, 902), sample(1, reject=RejectError("truncated_tar", "cut"))]))
     ingest.reject_shard("/crawl/e.tar", RejectError("unreadable_shard", "gone"))
+    if edits:
+        ingest.edit(ClusterEdit(first.cluster, "a name", ("tag",), pinned=True))
+        ingest.edit(ImageEdit((DELETED,), "delete"))
+        ingest.edit(ImageEdit((301,), "quarantine"))
     ingest.close()
     return folder

@@ -99,7 +99,7 @@ def contents(folder: Path) -> dict[str, Any]:
         "vectors": [(number, vector.tolist()) for number, vector in library.vectors()],
         "rejects": [(r.shard, r.key, r.reason, r.detail) for r in library.rejects(limit=1000).items],
         "counts": (status.images, status.rejected, status.outliers, status.shards_done),
-        "shards": [(s.url, s.cursor, s.done, s.stored, s.rejected) for s in library.shards()],
+        "shards": [(s.url, s.cursor, s.done, s.stored, s.rejected) for s in library.shards(limit=1000).items],
     }
     library.close()
     return found

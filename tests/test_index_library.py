@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from daemon.api.app import create_app
 from daemon.cli.entry import run_command
 from daemon.query import ImageQuery
+from index.browse import Filter
 from index.library import open_library
 from index.stream.decode import decode_image
 from ops.fsck import check_state
@@ -42,7 +43,7 @@ def state(tmp_path: Path) -> Path:
 
 def test_python_and_the_api_see_it(state: Path) -> None:
     library = open_library(state)
-    (found,) = library.clusters(quarantined=True).items
+    (found,) = library.clusters(chosen=Filter(quarantined=True)).items
     assert (found.failures, found.quarantined, found.reason) == (2, True, REASON)
     assert library.status().quarantined == 1 and len(library.clusters().items) > 1
     client = TestClient(create_app(library, ImageQuery(library, decode_image, loading(FakeBackbone(), []))))

@@ -10,11 +10,28 @@ from index.migrations import migrate, schema_of
 from index.store import SCHEMA, Store, Transaction
 from index.tables import CLUSTERS, CROPS
 from ops.errors import StateError
+from ops.fsck import check_state
 from tests.batches import batch as make_batch
 from tests.batches import open_ingest, sample, stream
 from tests.library_factory import make_library
-from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1
+from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1, write_schema_3
+from tests.states import busy_state
 from tests.test_index_ingest import feed, partition
+
+
+def test_schema_3_becomes_what_this_version_would_have_written_but_for_the_feed(tmp_path: Path) -> None:
+    today = busy_state(tmp_path / "today", edits=False)
+    write_schema_3(today, tmp_path / "old")
+    assert migrated(tmp_path / "old") == 3
+    found, wanted = contents(tmp_path / "old"), contents(today)
+    for table in wanted.keys() - {"changes", "cluster_changes", "counters", "shapes"}:
+        assert found[table] == wanted[table], table
+    report = check_state(tmp_path / "old")
+    assert report.clean and report.records["changes"] > report.records["lineage"]
+    library = open_library(tmp_path / "old")
+    last = library.moment()
+    assert (last.images, last.clusters, last.shapes) == (322, library.status().clusters, 1)
+    library.close()
 
 
 @pytest.fixture

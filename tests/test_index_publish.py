@@ -27,7 +27,7 @@ def in_flight(ingest: Ingest) -> dict[int, ReconInput]:
 def touched_since(folder: Path, at: int) -> dict[str, set[int]]:
     """Clusters that took part in an event after so many images, by what happened to them."""
     library = open_library(folder)
-    events = [event for event in library.lineage() if event.at > at]
+    events = [event for event in library.lineage(limit=1000).items if event.at > at]
     library.close()
     found: dict[str, set[int]] = {"merged": set(), "absorbed": set(), "split": set()}
     for event in events:

@@ -68,7 +68,8 @@ def test_counts_and_reasons_add_up(store: Store) -> None:
 
 def counted_anew(txn: Transaction) -> Counters:
     kept = txn.counters()
-    txn.put_only(COUNTERS, Counters(*(getattr(kept, name) for name in kept.__struct_fields__[:7])))
+    first = {name: getattr(kept, name) for name in (*kept.__struct_fields__[:7], "next_change")}
+    txn.put_only(COUNTERS, Counters(**first))
     recount(txn)
     return txn.counters()
 

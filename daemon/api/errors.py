@@ -18,6 +18,7 @@ from ops.errors import (
     NotFoundError,
     RejectError,
     ShapelodeError,
+    StateBusyError,
     StateError,
 )
 from ops.logs import get_logger
@@ -44,6 +45,7 @@ class ErrorBody:
 _HTTP_CODES = {
     400: "bad_request",
     401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
@@ -54,6 +56,7 @@ _KINDS: tuple[tuple[type[ShapelodeError], int, str], ...] = (
     (NotFoundError, 404, "not_found"),
     (RejectError, 422, "image_rejected"),
     (ConfigError, 400, "bad_request"),
+    (StateBusyError, 409, "busy"),
     (FingerprintError, 503, "backbone_mismatch"),
     (BackboneError, 503, "backbone_unavailable"),
     (StateError, 503, "library_unavailable"),
@@ -62,8 +65,10 @@ _KINDS: tuple[tuple[type[ShapelodeError], int, str], ...] = (
 _TEXTS = {
     400: "The request can't be answered, such as one with a cursor that no page gave out.",
     401: "This server asks for its token, as `Authorization: Bearer TOKEN` or by the page's login.",
+    403: "A page of another site had a browser send this.",
     404: "There is no such thing.",
     405: "The path does not answer to this method.",
+    409: "Another process writes to the library; ask that one.",
     413: "The body is too large.",
     421: "This server does not go by the name in the Host header.",
     422: "A parameter is missing or out of range, or the image was refused.",

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from daemon.api.errors import declared
-from daemon.api.params import After, Id, LibraryDep, Limit, Version
+from daemon.api.params import MAX_ID, After, FilterDep, Id, LibraryDep, Limit, Reverse, Version
 from daemon.listing import page_of
-from index.library import Order
+from index.lists import Order
 from index.summaries import (
     CameraSummary,
     ClusterSummary,
@@ -26,8 +26,8 @@ router = APIRouter(prefix="/v1")
 _LIST = declared(400, 422)
 _ONE = declared(404, 422)
 _LIST_OF_ONE = declared(400, 404, 422)
-OrderParam = Annotated[Order, Query(description="Largest first, or by id.")]
-ClusterFilter = Annotated[int | None, Query(ge=0, description="Only events this cluster took part in.")]
+OrderParam = Annotated[Order, Query(description="Largest, least id, best, most grown, oldest or latest first.")]
+ClusterFilter = Annotated[int | None, Query(ge=0, le=MAX_ID, description="Only events this cluster took part in.")]
 
 
 @router.get("/status", responses=declared(), tags=["library"])
@@ -39,20 +39,21 @@ def status(library: LibraryDep) -> LibraryStatus:
 @router.get("/shards", responses=_LIST, tags=["stream"])
 def shards(library: LibraryDep, after: After = None, limit: Limit = 50) -> Page[ShardSummary]:
     """Shards opened so far and how far each is committed, by URL."""
-    return page_of(library.shards(), after, limit)
+    return library.shards(after=after, limit=limit)
 
 
 @router.get("/clusters", responses=_LIST, tags=["clusters"])
 def clusters(
     library: LibraryDep,
+    chosen: FilterDep,
     order: OrderParam = "size",
-    min_size: Annotated[int, Query(ge=0, description="Least images.")] = 1,
-    quarantined: Annotated[bool, Query(description="Only clusters whose reconstruction keeps failing.")] = False,
+    reverse: Reverse = False,
+    retired: Annotated[bool, Query(description="Those that were merged, dissolved or deleted instead.")] = False,
     after: After = None,
     limit: Limit = 50,
 ) -> Page[ClusterSummary]:
     """Clusters of images that look alike."""
-    return library.clusters(order=order, after=after, limit=limit, min_size=min_size, quarantined=quarantined)
+    return library.clusters(order=order, chosen=chosen, retired=retired, reverse=reverse, after=after, limit=limit)
 
 
 @router.get("/clusters/{id}", responses=_ONE, tags=["clusters"])
@@ -63,16 +64,21 @@ def cluster(library: LibraryDep, id: Id) -> ClusterSummary:
 
 @router.get("/clusters/{id}/images", responses=_LIST_OF_ONE, tags=["clusters"])
 def members(library: LibraryDep, id: Id, after: After = None, limit: Limit = 50) -> Page[ImageSummary]:
-    """Images of a cluster, by id."""
+    """Images of a cluster, those that look nearly the same together."""
     return library.members(id, after=after, limit=limit)
 
 
 @router.get("/shapes", responses=_LIST, tags=["shapes"])
 def shapes(
-    library: LibraryDep, order: OrderParam = "size", after: After = None, limit: Limit = 50
+    library: LibraryDep,
+    chosen: FilterDep,
+    order: OrderParam = "size",
+    reverse: Reverse = False,
+    after: After = None,
+    limit: Limit = 50,
 ) -> Page[ShapeSummary]:
     """The published version of each shape."""
-    return library.shapes(order=order, after=after, limit=limit)
+    return library.shapes(order=order, chosen=chosen, reverse=reverse, after=after, limit=limit)
 
 
 @router.get("/shapes/{id}", responses=_ONE, tags=["shapes"])
@@ -102,9 +108,15 @@ def image(library: LibraryDep, id: Id) -> ImageSummary:
 
 
 @router.get("/images", responses=_LIST, tags=["images"])
-def images(library: LibraryDep, after: After = None, limit: Limit = 50) -> Page[ImageSummary]:
-    """All stored images, by id."""
-    return library.images(after=after, limit=limit)
+def images(
+    library: LibraryDep,
+    source: Annotated[str | None, Query(max_length=4096, description="Only those of this shard.")] = None,
+    quarantined: Annotated[bool, Query(description="Only those that people put in quarantine.")] = False,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[ImageSummary]:
+    """Stored images, by id."""
+    return library.images(source=source, quarantined=quarantined, after=after, limit=limit)
 
 
 @router.get("/lineage", responses=_LIST, tags=["clusters"])
@@ -112,7 +124,7 @@ def lineage(
     library: LibraryDep, cluster: ClusterFilter = None, after: After = None, limit: Limit = 50
 ) -> Page[LineageSummary]:
     """Clusters that appeared, merged or split, oldest first."""
-    return page_of(library.lineage(cluster), after, limit)
+    return library.lineage(cluster, after=after, limit=limit)
 
 
 @router.get("/rejects", responses=_LIST, tags=["stream"])

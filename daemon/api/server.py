@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -13,6 +14,8 @@ import uvicorn
 from daemon.access import Access, access_for
 from daemon.api.app import create_app
 from daemon.api.bounds import BoundedProtocol
+from daemon.api.edits import Editor
+from daemon.editing import write_apart
 from daemon.health import Health
 from daemon.query import ImageQuery
 from index.library import open_library
@@ -37,6 +40,7 @@ class ApiServer:
         access: Access | None = None,
         decode: DecodeLimits | None = None,
         health: Health | None = None,
+        edit: Editor | None = None,
     ) -> None:
         """Opens the library and binds the address; nothing is answered before the context is entered.
 
@@ -47,6 +51,7 @@ class ApiServer:
             access: who may ask, by default what a listener without a token may allow.
             decode: what decoding a query image may take.
             health: of the daemon in this process, if there is one.
+            edit: does what people ask for, by default as the writer, which no daemon may be then.
 
         Raises:
             ConfigError: it would listen beyond loopback without a token.
@@ -64,8 +69,10 @@ class ApiServer:
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         self._decoders = DecoderPool(decode or DecodeLimits(), _DECODERS)
         query = ImageQuery(self._library, self._decoders)
+        self._closing = Event()
+        app = create_app(self._library, query, access, health, edit or partial(write_apart, folder), self._closing)
         config = uvicorn.Config(
-            create_app(self._library, query, access, health), log_config=None, access_log=False, server_header=False,
+            app, log_config=None, access_log=False, server_header=False,
             timeout_graceful_shutdown=_GRACE_S, http=BoundedProtocol, ws="none", limit_concurrency=_BUSY_CONNECTIONS,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
@@ -80,6 +87,7 @@ class ApiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Lets open requests finish, then stops."""
+        self._closing.set()
         self._server.should_exit = True
         self._thread.join(_GRACE_S + _START_S)
         self._socket.close()

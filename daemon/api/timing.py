@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops import metrics
 
+_ENDLESS = frozenset({"/v1/events"})  # streams last as long as their readers want
+
 
 class Timing:
     """ASGI middleware that measures every request, those that are refused among them."""
@@ -32,7 +34,8 @@ class Timing:
             await self._app(scope, receive, watched)
         finally:
             seconds = time.perf_counter() - began
-            metrics.REQUEST_SECONDS.labels(_route(scope), f"{status // 100}xx").observe(seconds)
+            if (route := _route(scope)) not in _ENDLESS:
+                metrics.REQUEST_SECONDS.labels(route, f"{status // 100}xx").observe(seconds)
 
 
 def _route(scope: Scope) -> str:

@@ -16,7 +16,9 @@ from ops.errors import ShapelodeError
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-_COMMANDS = ("run", "library", "query", "export", "serve", "fsck", "backup", "config", "doctor", "plan")
+_COMMANDS = (
+    "run", "library", "query", "export", "edit", "changes", "serve", "fsck", "backup", "config", "doctor", "plan",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

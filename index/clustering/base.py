@@ -26,12 +26,13 @@ class LineageEvent(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: ``created`` (out of outliers), ``split`` (`cluster` left the one in `others`),
-            ``merged`` (`cluster` took in those in `others`), ``dissolved`` (it became outliers).
+            ``merged`` (`cluster` took in those in `others`), ``dissolved`` (it became outliers), ``deleted`` (all
+            of its vectors were forgotten).
         cluster: the cluster that the event is about.
-        others: the clusters it came out of or took in; empty for created and dissolved.
+        others: the clusters it came out of or took in; empty for the other kinds.
     """
 
-    kind: Literal["created", "split", "merged", "dissolved"]
+    kind: Literal["created", "split", "merged", "dissolved", "deleted"]
     cluster: int
     others: tuple[int, ...] = ()
 
@@ -110,6 +111,17 @@ class OnlineClusterer(Clusterer, abc.ABC):
     @abc.abstractmethod
     def settle(self) -> list[LineageEvent]:
         """What a stream ends with: a repair, unless nothing has been learnt since the last one."""
+
+    @abc.abstractmethod
+    def forget(self, remaining: Mapping[int, FloatArray]) -> list[LineageEvent]:
+        """Takes vectors out of micro-clusters.
+
+        Args:
+            remaining: micro-cluster -> ``(N, D)`` vectors that stay in it, in the order they came; N may be 0.
+
+        Raises:
+            StateError: the clusterer can't forget.
+        """
 
     @abc.abstractmethod
     def labels_of(self, micros: IntArray) -> IntArray:

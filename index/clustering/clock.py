@@ -34,6 +34,11 @@ class RepairClock:
         self.learnt += count
         self.since_repair += count
 
+    def forget(self, count: int) -> None:
+        """Takes back vectors, the latest first."""
+        self.learnt -= count
+        self.since_repair = min(self.since_repair, self.learnt)
+
     def repaired(self) -> None:
         """Starts counting anew."""
         self.since_repair = 0

@@ -114,6 +114,14 @@ class DBStream(TabledClusterer):
         table.relabel(clusters)
         return events
 
+    def forget(self, remaining: Mapping[int, FloatArray]) -> list[LineageEvent]:
+        """Refuses: the state is what all vectors together have made of it.
+
+        Raises:
+            StateError: always.
+        """
+        raise StateError("the clusterer dbstream can't forget images; put them in quarantine instead")
+
     def scalars(self) -> dict[str, Any]:
         """Empty: the state comes back by replay."""
         return {}

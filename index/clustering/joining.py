@@ -48,7 +48,7 @@ class Joiner:
 
     def decide(self, vector: FloatArray, candidates: Iterable[int]) -> int:
         """The best micro-cluster for a unit vector among candidates, -1 if none is near enough."""
-        scored = [(self._similarity(vector, micro), -micro) for micro in candidates]
+        scored = [(self._similarity(vector, micro), -micro) for micro in candidates if self._table.counts[micro]]
         score, older = max(scored, default=(-np.inf, 1))
         return -older if score >= self._threshold else -1
 

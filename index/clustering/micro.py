@@ -62,6 +62,17 @@ class MicroTable:
         self._counts[micro] += 1
         self._dirty.add(micro)
 
+    def refill(self, micro: int, vectors: FloatArray) -> None:
+        """Makes a micro-cluster hold these unit vectors alone; one that is left empty is in no cluster."""
+        total = np.zeros(self.dim, np.float32)
+        for vector in vectors:  # one by one, as they came: sums of floats depend on the order
+            total += vector
+        self._totals[micro] = total
+        self._counts[micro] = len(vectors)
+        if not len(vectors):
+            self._clusters[micro] = OUTLIER
+        self._dirty.add(micro)
+
     def relabel(self, clusters: IntArray) -> None:
         """Sets the cluster of every micro-cluster."""
         self._dirty.update(np.flatnonzero(self.clusters != clusters).tolist())

@@ -131,18 +131,35 @@ class OnlineLinkage(TabledClusterer):
         """Fits the space anew, regroups all micro-clusters, and carries the ids over."""
         self._clock.repaired()
         table = self._table
-        space = fit_space(unit_rows(table.totals), table.counts) if len(table) >= MIN_FIT else None
+        live = np.flatnonzero(table.counts)  # those whose vectors were all forgotten take no part
+        totals, counts = table.totals[live], table.counts[live]
+        space = fit_space(unit_rows(totals), counts) if len(live) >= MIN_FIT else None
         if space is None:
             return []
-        rows = map_vectors(space, table.totals)
-        groups = average_linkage(rows.astype(np.float32), table.counts, space.threshold(self.z))
-        clusters, events, self._next_cluster = carry_ids(
-            table.clusters, groups, table.counts, self.min_size, self._next_cluster
+        rows = map_vectors(space, totals)
+        groups = average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
+        labels, events, self._next_cluster = carry_ids(
+            table.clusters[live], groups, counts, self.min_size, self._next_cluster
         )
+        clusters = np.full(len(table), OUTLIER, np.int64)
+        clusters[live] = labels
         table.relabel(clusters)
-        self._snapshot = make_snapshot(space, rows, table.counts, clusters)
+        self._snapshot = make_snapshot(space, rows, counts, labels)
         self._rebuild_joiner()
         return events
+
+    def forget(self, remaining: Mapping[int, FloatArray]) -> list[LineageEvent]:
+        """Takes vectors out of micro-clusters; a cluster without any is deleted and draws no new ones."""
+        before = set(self.sizes())
+        for micro, vectors in remaining.items():
+            left = int(self._table.counts[micro]) - len(vectors)
+            self._table.refill(micro, unit_rows(vectors))
+            self._clock.forget(left)
+            self._joiner.refresh(micro)
+        ended = sorted(before - set(self.sizes()))
+        if self._snapshot is not None and ended:
+            self._snapshot = self._snapshot.without(ended)
+        return [LineageEvent("deleted", cluster) for cluster in ended]
 
     def scalars(self) -> dict[str, Any]:
         """Counters and the snapshot of the last repair."""

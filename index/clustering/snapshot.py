@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,11 @@ class Snapshot:
         inside = top >= threshold
         strength = np.where(inside, np.clip(1.0 - second / np.maximum(top, 1e-9), 0.0, 1.0), 0.0)
         return np.where(inside, self.ids[best], OUTLIER), strength.astype(np.float32)
+
+    def without(self, clusters: Sequence[int]) -> Snapshot:
+        """The snapshot as if there were no such clusters."""
+        kept = ~np.isin(self.ids, clusters)
+        return Snapshot(self.space, self.ids[kept], self.profiles[kept])
 
     def pack(self) -> dict[str, Any]:
         """Numbers and bytes that `unpack` takes."""

@@ -20,36 +20,50 @@ OLDER = "nothing; a version that did not compare files stored both"
 
 def check_keys(state: RawState) -> Iterator[Finding]:
     """Images are numbered without gaps, and the key table leads to each from its shard and key, and nowhere else."""
-    count = 0
+    yield from _numbers(state)
     for key, record in state.records("samples"):
-        if number(key) != count:
-            yield error(KEYS, f"image {number(key)} comes where image {count} should: numbers have a gap")
-            count = number(key)
-        count += 1
         found = state.get("sample_keys", _place(record["shard"], record["key"]))
         if found != key:
             other = "nothing" if found is None else f"image {number(found)}"
             what = f"image {number(key)}, {record['key']!r} of {record['shard']}: its key leads to {other}"
             yield error(KEYS, f"{what}; it may be stored twice")
     kept = sum(len(key) == _PLACE_LENGTH for key in state.keys("sample_keys"))
-    if kept != state.count("samples"):
-        yield error(KEYS, f"{kept} keys for {state.count('samples')} images")
+    images = state.count("samples") + state.count("deleted")  # a deleted image keeps its key, so that it stays away
+    if kept != images:
+        yield error(KEYS, f"{kept} keys for {images} images")
+
+
+def _numbers(state: RawState) -> Iterator[Finding]:
+    deleted = set(map(number, state.keys("deleted")))
+    expected = 0
+    for image in map(number, state.keys("samples")):
+        while expected in deleted:
+            expected += 1
+        if image in deleted:
+            yield error(KEYS, f"image {image} is deleted and stored")
+        elif image != expected:
+            yield error(KEYS, f"image {image} comes where image {expected} should: numbers have a gap")
+        expected = image + 1
 
 
 def check_digests(state: RawState) -> Iterator[Finding]:
     """The digest of each encoded image leads to it, so that none can be stored twice."""
-    if (state.record("identity") or {}).get("schema", 0) < 3:
+    if state.schema < 3:
         return
+    deleted = set(state.keys("deleted"))
     first: dict[str, bytes] = {}
     for key, record in state.records("samples"):
         twin = first.setdefault(record["sha256"], key)
         found = state.get("sample_keys", record["sha256"].encode())
-        if found != twin:
+        if found != twin and found not in deleted:
             other = "nothing" if found is None else f"image {number(found)}"
             yield error(DIGESTS, f"image {number(key)}: the digest of its file leads to {other}")
         if twin != key:
             yield note(DIGESTS, f"image {number(key)} is the same file as image {number(twin)}", OLDER)
-    kept = sum(len(key) != _PLACE_LENGTH for key in state.keys("sample_keys"))
+    kept = sum(
+        len(key) != _PLACE_LENGTH and (key.decode("ascii", "replace") in first or image not in deleted)
+        for key, image in state.items("sample_keys")
+    )
     if kept != len(first):
         yield error(DIGESTS, f"{kept} digests for {len(first)} different files")
 

@@ -9,8 +9,9 @@ from ops.fsck.findings import UPGRADE, Finding, error
 from ops.fsck.raw import RawState, Record, number, numbers
 
 IDENTITY, TOTALS, LINEAGE = "identity", "totals", "lineage"
-SCHEMAS = frozenset({1, 2, 3})
+SCHEMAS = frozenset({1, 2, 3, 4})
 _BIRTHS = frozenset({"created", "split"})
+_ENDS = frozenset({"dissolved", "deleted"})
 
 
 def check_identity(state: RawState) -> Iterator[Finding]:
@@ -32,14 +33,16 @@ def check_totals(state: RawState) -> Iterator[Finding]:
     outcomes = [record["outcome"] for _, record in state.records("shapes")]
     counted = {
         "stored": state.count("samples"),
-        "next_sample": state.count("samples"),
+        "next_sample": state.count("samples") + state.count("deleted"),
         "rejected": state.count("rejects"),
         "next_lineage": state.count("lineage"),
         "published": outcomes.count("published"),
         "reconstructions": sum(record.get("attempts", 0) for _, record in state.records("clusters")),
     }
-    if (state.record("identity") or {}).get("schema", 0) >= 2:
+    if state.schema >= 2:
         counted |= _sums(state)
+    if state.schema >= 4:
+        counted["next_change"] = state.count("changes")
     for name, found in counted.items():
         if kept.get(name, 0) != found:
             yield error(TOTALS, f"the total {name} is {kept.get(name, 0)}, counted are {found}")
@@ -64,7 +67,7 @@ def _sums(state: RawState) -> dict[str, int]:
         "clustered": sum(record.get("size", 0) for _, record in clusters),
         "shapes": len(shaped),
         "shaped": sum(size for size, _ in shaped),
-        "quarantined": sum(record.get("quarantined", False) for _, record in clusters),
+        "quarantined": sum(record.get("quarantined", False) or record.get("held", False) for _, record in clusters),
         "loss_millionths": sum(size * round(loss * 1e6) for size, loss in shaped),
     }
 
@@ -92,7 +95,7 @@ def _event(told: int, event: Record, born: set[int], ended: set[int]) -> Iterato
         if cluster in born:
             yield error(LINEAGE, f"event {told}: cluster {cluster} appears a second time")
         born.add(cluster)
-    ending = set(others) if kind == "merged" else {cluster} if kind == "dissolved" else set()
+    ending = set(others) if kind == "merged" else {cluster} if kind in _ENDS else set()
     for other in sorted({cluster, *others}):
         if other not in born or other in ended:
             when = "before it appeared" if other not in born else "after its end"

@@ -37,6 +37,8 @@ def _members(state: RawState, micro: int, count: int, total: bytes) -> Iterator[
     vectors = [vector for image in images if (vector := image_vector(state, image)) is not None]
     unit = [vector / max(float(np.linalg.norm(vector)), 1e-12) for vector in vectors]
     found = np.frombuffer(total[: len(total) // 4 * 4], "<f4")
+    if not count and not found.any():
+        return  # a person deleted all that was in it
     same = unit and found.shape == unit[0].shape and np.allclose(found, sum(unit), atol=_TOLERANCE * count)
     if not same:
         yield error(MICROS, f"the sum of micro-cluster {micro} is not that of its {count} vectors")

@@ -18,7 +18,10 @@ from ops.fsck.findings import RESTORE, Finding, error
 TABLES = (
     "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
     "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
+    "deleted", "quarantined", "changes", "lists", "labels", "source_samples", "shard_names", "reasons",
+    "cluster_lineage", "cluster_changes",
 )  # fmt: skip
+_SINCE_4 = frozenset(TABLES[TABLES.index("deleted") :])
 _ONLY = b"only"
 _ATTEMPTS = 3
 Record = dict[str, Any]
@@ -47,8 +50,15 @@ class RawState:
             self._databases = {name: self._env.open_db(name.encode(), self._txn, create=False) for name in names}
         except lmdb.Error as problem:
             raise StateError(f"cannot open the state directory {folder}: {problem}") from problem
-        self.missing = [name for name in TABLES if name not in self._databases]
+        self.schema = self._schema()
+        expected = [name for name in TABLES if self.schema >= 4 or name not in _SINCE_4]
+        self.missing = [name for name in expected if name not in self._databases]
         self.unknown = [name for name in names if name not in TABLES]
+
+    def _schema(self) -> int:
+        """What the state says of its schema; 0 if it says nothing that can be read."""
+        found = (self.record("identity") or {}).get("schema", 0)
+        return found if isinstance(found, int) else 0
 
     def count(self, table: str) -> int:
         """Entries of a table; 0 if there is no such table."""

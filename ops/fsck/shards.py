@@ -1,4 +1,4 @@
-"""Every position of a shard up to its cursor is one image or one reject, and its counts are what is counted."""
+"""Every position of a shard up to its cursor is one image, stored or deleted, or one reject; its counts agree."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ def check_shards(state: RawState) -> Iterator[Finding]:
     rejects: dict[str, list[Record]] = defaultdict(list)
     for _, reject in state.records("rejects"):
         rejects[reject["shard"]].append(reject)
+    deleted: dict[str, list[int]] = defaultdict(list)
+    for _, image in state.records("deleted"):
+        deleted[image["shard"]].append(image["index"])
     for key, record in state.records("shards"):
         url = record["url"]
         digest = hashlib.blake2b(url.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest().encode()
         if digest != key:
             yield error(SHARDS, f"{url} is kept under the key of another shard")
-        yield from _shard(record, positions.pop(url, []), rejects.pop(url, []))
-    for url in sorted({*positions, *rejects}):
+        yield from _shard(record, positions.pop(url, []), rejects.pop(url, []), deleted.pop(url, []))
+    for url in sorted({*positions, *rejects, *deleted}):
         yield error(SHARDS, f"images or rejects are of {url}, which has no record")
 
 
@@ -42,14 +45,17 @@ def _positions(state: RawState) -> tuple[dict[str, list[int]], list[Finding]]:
     return positions, findings
 
 
-def _shard(record: Record, images: list[int], rejects: list[Record]) -> Iterator[Finding]:
+def _shard(record: Record, images: list[int], rejects: list[Record], deleted: list[int]) -> Iterator[Finding]:
     url, cursor = record["url"], record.get("cursor", 0)
     stored, rejected = record.get("stored", 0), record.get("rejected", 0)
     if stored != len(images):
         yield error(SHARDS, f"{url} says {stored} images, {len(images)} are stored")
     if rejected != len(rejects):
         yield error(SHARDS, f"{url} says {rejected} rejects, {len(rejects)} are kept")
-    places = Counter(images) + Counter(reject["index"] for reject in rejects if reject.get("index", -1) >= 0)
+    if record.get("deleted", 0) != len(deleted):
+        yield error(SHARDS, f"{url} says {record.get('deleted', 0)} deleted images, {len(deleted)} are known")
+    refused = [reject["index"] for reject in rejects if reject.get("index", -1) >= 0]
+    places = Counter([*images, *deleted, *refused])
     twice = [place for place, times in places.items() if times > 1]
     if twice:
         yield error(SHARDS, f"{url}: position {min(twice)} was taken in {places[min(twice)]} times")

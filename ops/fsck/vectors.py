@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from ops.fsck.findings import REINDEX, Finding, error, note
-from ops.fsck.raw import RawState, number
+from ops.fsck.raw import RawState, number, packed
 
 INDEX = "FAISS index"
 _MAGIC = b"SLVECIX1"
@@ -71,7 +71,10 @@ def _contents(state: RawState, header: dict[str, Any], payload: memoryview) -> I
                 yield error(INDEX, f"vectors.faiss lacks image {number(key)}", REINDEX)
         elif not np.array_equal(index.index.reconstruct(row), np.frombuffer(raw, "<f2").astype(np.float32)):
             yield error(INDEX, f"vectors.faiss has another vector for image {number(key)}", REINDEX)
-    for image in sorted(rows):
+    gone = {image for image in rows if state.get("deleted", packed(image)) is not None}
+    if gone:
+        yield note(INDEX, f"vectors.faiss still holds {len(gone)} deleted images", "nothing: the next start drops them")
+    for image in sorted(rows.keys() - gone):
         yield error(INDEX, f"vectors.faiss holds image {image}, which is not stored", REINDEX)
     if behind:
         yield note(INDEX, f"vectors.faiss is {behind} images behind", "nothing: the next start adds them")
