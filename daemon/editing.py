@@ -14,7 +14,7 @@ import msgspec
 from daemon.client import Client
 from index.curation import Edit, EditReport
 from index.lock import FileLock
-from index.store import Store
+from index.store import Store, require_state
 from index.tables import IDENTITY
 from ops.errors import StateBusyError, StateError, StorageError
 
@@ -40,7 +40,7 @@ def submit(folder: Path, edit: Edit, token: str = "") -> EditReport:
         NotFoundError: there is no such cluster, image or source.
         ShapelodeError: what the daemon answered.
     """
-    Store(folder, readonly=True).close()  # a mistyped directory must not be made
+    require_state(folder)  # a mistyped directory must not be made
     try:
         return write_alone(folder, edit)
     except StateBusyError as busy:

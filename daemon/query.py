@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from daemon.registration import Registration, register_view
 from index.library import Library
 from index.stream.batch import Decode
+from index.stream.embed import in_original
 from index.summaries import Page, QueryHit, ShapeSummary
+from index.views import ObjectView
 from ops.errors import FingerprintError, RejectError
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ class QueryMatch:
     """A cluster near a query image, with its published shape if it has one.
 
     ``score`` is the best cosine similarity of the cluster's images, ``votes`` how many of the nearest
-    images are in it.
+    images are in it; ``registration`` tells from where the image was taken, for the matches it was asked for.
     """
 
     cluster: int
@@ -34,6 +37,7 @@ class QueryMatch:
     size: int
     nearest_image: int
     shape: ShapeSummary | None
+    registration: Registration | None = None
 
 
 class ImageQuery:
@@ -53,26 +57,44 @@ class ImageQuery:
         self._backbone: Backbone | None = None
         self._search: SimilaritySearch | None = None
         self._lock = Lock()
+        self._turns = Lock()
 
-    def __call__(self, raw: bytes, limit: int = 10) -> Page[QueryMatch]:
+    def __call__(self, raw: bytes, limit: int = 10, register: int = 0) -> Page[QueryMatch]:
         """The nearest clusters of an image's main object, best first, on one page.
+
+        Those that the image is registered to come first, by loss, unless it seems a stranger to them; the others by
+        similarity.
 
         Args:
             raw: the encoded image.
             limit: clusters at most.
+            register: to how many of the nearest shapes to register the image; takes seconds each.
 
         Raises:
             RejectError: the image is refused, or no object is found in it.
             FingerprintError: the backbone here is not the one the library was made with.
             BackboneError: the backbone can't be loaded.
         """
-        pixels, _ = self._decode(raw, MAX_SIDE)
+        pixels, size = self._decode(raw, MAX_SIDE)
         backbone, search = self._ready()
-        view = backbone.embed([pixels])[0]
-        if isinstance(view, RejectError):
-            raise view
-        hits = search.query(view.descriptor)[:limit]
-        return Page([self._match(hit) for hit in hits], None)
+        found = backbone.embed([pixels])[0]
+        if isinstance(found, RejectError):
+            raise found
+        matches = [self._match(hit) for hit in search.query(found.descriptor)[:limit]]
+        return Page(self._registered(matches, backbone, in_original(found, size), register), None)
+
+    def _registered(
+        self, matches: list[QueryMatch], backbone: Backbone, view: ObjectView, count: int
+    ) -> list[QueryMatch]:
+        chosen = {match.cluster for match in [match for match in matches if match.shape is not None][:count]}
+        done = [self._register(match, backbone, view) if match.cluster in chosen else match for match in matches]
+        return sorted(done, key=_rank)
+
+    def _register(self, match: QueryMatch, backbone: Backbone, view: ObjectView) -> QueryMatch:
+        assert match.shape is not None
+        with self._turns:  # registering takes all cores; two at once would only take twice as long
+            found = register_view(self._library, backbone, view, match.cluster, match.shape.version)
+        return replace(match, registration=found)
 
     def _ready(self) -> tuple[Backbone, SimilaritySearch]:
         from index.search import SimilaritySearch  # FAISS takes long to import
@@ -92,6 +114,12 @@ class ImageQuery:
     def _match(self, hit: QueryHit) -> QueryMatch:
         shape = self._library.shape(hit.cluster, hit.version) if hit.version else None
         return QueryMatch(hit.cluster, hit.score, hit.votes, hit.size, hit.nearest_image, shape)
+
+
+def _rank(match: QueryMatch) -> tuple[bool, float]:
+    """Registered matches first, by loss; the sort is stable, so the others stay in their order."""
+    found = match.registration
+    return (False, found.loss) if found is not None and not found.stranger else (True, 0.0)
 
 
 def _load(name: str) -> Backbone:

@@ -14,7 +14,7 @@ from threading import Event
 
 from rich.console import Console
 
-from actors.crew import Crew, CrewPlan, hire, start_ray, stop_ray
+from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
 from actors.reconstructor import ReconstructorOptions
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
@@ -107,9 +107,14 @@ def run(
         if config.api.enabled:
             server = stack.enter_context(
                 ApiServer(
-                    folder, config.api.host, config.api.port, api_access, read_options(config).decode, health,
+                    folder,
+                    config.api.host,
+                    config.api.port,
+                    api_access,
+                    read_options(config).decode,
+                    health,
                     lambda edit: get(crew.miner.edit.remote(edit)),
-                )  # fmt: skip
+                )
             )
             stack.enter_context(announced(folder, server.url))
             _log.info("library page and API on %s", server.url)

@@ -157,8 +157,8 @@ class Store:
         """
         self.folder = folder
         path = folder / _FOLDER
-        if readonly and not (path / "data.mdb").exists():
-            raise StateError(f"{folder} is no Shapelode state directory; `shapelode run --state {folder}` makes one")
+        if readonly:
+            require_state(folder)
         names = [table.name for table in ALL_TABLES]
         self._env = Environment(path, names, readonly=readonly, start=_START_BYTES, limit=int(map_size_gib * 2**30))
 
@@ -234,6 +234,16 @@ class Store:
     def close(self) -> None:
         """Releases the environment; transactions must have ended."""
         self._env.close()
+
+
+def require_state(folder: Path) -> None:
+    """Refuses a folder that holds no store.
+
+    Raises:
+        StateError: it holds none.
+    """
+    if not (folder / _FOLDER / "data.mdb").exists():
+        raise StateError(f"{folder} is no Shapelode state directory; `shapelode run --state {folder}` makes one")
 
 
 def claim_identity(store: Store, wanted: Identity) -> Identity:

@@ -6,6 +6,7 @@ from recon.camera import Placement
 from recon.config import ReconConfig, Stage
 from recon.evidence import FeatureBasis
 from recon.export import MeshFormat, mesh_to_bytes
+from recon.overlay import render_overlay
 from recon.pipeline import reconstruct, take_views
 from recon.preview import render_preview, render_turntable
 from recon.progress import Progress, ProgressCallback
@@ -33,6 +34,7 @@ __all__ = [
     "mesh_to_bytes",
     "reconstruct",
     "register",
+    "render_overlay",
     "render_preview",
     "render_turntable",
     "take_views",

@@ -46,8 +46,9 @@ def render_preview(
         ``(size, size, 3)`` uint8, or ``(size, size, 4)`` when transparent.
     """
     angles = torch.tensor([math.radians(azimuth), math.radians(elevation), 0.0], device=device)
-    rgba = _shade(mesh, rotation(angles), size * _OVERSAMPLING)
-    rgba = F.avg_pool2d(rgba.permute(2, 0, 1)[None], _OVERSAMPLING)[0].permute(1, 2, 0)
+    behind = torch.tensor([0.0, 0.0, _DISTANCE], device=device)
+    points = torch.from_numpy(mesh.vertices).to(device) @ rotation(angles).T + behind
+    rgba = draw(mesh, points, _FOCAL, torch.zeros(2, device=device), size)
     alpha = rgba[..., 3:]
     if transparent:
         image = torch.cat([rgba[..., :3] / alpha.clamp_min(1e-6), alpha], -1)
@@ -65,17 +66,28 @@ def render_turntable(
     return np.stack([render_preview(mesh, size, a, elevation, transparent=transparent) for a in steps])
 
 
-def _shade(mesh: Mesh, R: Tensor, size: int) -> Tensor:
+def draw(mesh: Mesh, points: Tensor, focal: float, offset: Tensor, size: int) -> Tensor:
+    """A mesh as a camera sees it: premultiplied RGBA ``(size, size, 4)`` in [0, 1].
+
+    Args:
+        mesh: its faces and colours.
+        points: ``(V, 3)`` its vertices in the camera's frame, PyTorch3D's axes.
+        focal: focal length in half image sides.
+        offset: ``(2,)`` of the principal point in half image sides, x right, y down.
+        size: side of the picture in pixels.
+    """
+    rgba = _shade(mesh, points, focal, offset, size * _OVERSAMPLING)
+    return F.avg_pool2d(rgba.permute(2, 0, 1)[None], _OVERSAMPLING)[0].permute(1, 2, 0)
+
+
+def _shade(mesh: Mesh, points: Tensor, focal: float, offset: Tensor, size: int) -> Tensor:
     """Premultiplied RGBA ``(size, size, 4)`` in [0, 1], lit from the camera."""
-    vertices = torch.from_numpy(mesh.vertices).to(R.device)
-    faces = torch.from_numpy(mesh.faces).to(R.device).long()
-    points = vertices @ R.T
-    depth = points[:, 2:] + _DISTANCE
-    screen = (1 - points[:, :2] * _FOCAL / depth) * (size / 2)
-    towards = F.normalize(points.new_tensor([0.0, 0.0, -_DISTANCE]) - points, dim=-1)
-    facing = (_vertex_normals(points, faces) * towards).sum(1)
+    faces = torch.from_numpy(mesh.faces).to(points.device).long()
+    depth = points[:, 2:]
+    screen = (1 + offset - points[:, :2] * focal / depth) * (size / 2)
+    facing = (_vertex_normals(points, faces) * F.normalize(-points, dim=-1)).sum(1)
     light = (_AMBIENT + (1 - _AMBIENT) * facing.clamp(0, 1))[:, None]
-    colors = torch.from_numpy(mesh.colors).to(R.device).float() / 255 * light
+    colors = torch.from_numpy(mesh.colors).to(points.device).float() / 255 * light
     samples = _sample_faces(torch.cat([screen, depth, colors], 1)[faces])
     return _nearest(samples, size)
 

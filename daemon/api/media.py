@@ -61,6 +61,9 @@ def query(
     image_query: ImageQueryDep,
     image: Annotated[UploadFile, File(description="An encoded still image, at most 32 MiB.")],
     limit: Annotated[int, Query(ge=1, le=50, description="Clusters at most.")] = 10,
+    register: Annotated[
+        int, Query(ge=0, le=10, description="To how many of the nearest shapes to register it; takes seconds each.")
+    ] = 0,
 ) -> Page[QueryMatch]:
-    """The clusters and shapes nearest to the main object of an image, best first."""
-    return image_query(image.file.read(), limit)
+    """The clusters and shapes nearest to the main object of an image, best first, and from where it was taken."""
+    return image_query(image.file.read(), limit, register)

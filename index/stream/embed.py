@@ -53,7 +53,11 @@ def joined(parts: Sequence[Batch]) -> Batch:
 def _embedded(sample: Sample, result: ObjectView | RejectError) -> Sample:
     if isinstance(result, RejectError):
         return replace(sample, image=None, reject=result)
-    scale = sample.size[0] / result.image_size[0]
-    x0, y0, x1, y1 = result.box
-    view = replace(result, box=(x0 * scale, y0 * scale, x1 * scale, y1 * scale), image_size=sample.size)
-    return replace(sample, image=None, view=view)
+    return replace(sample, image=None, view=in_original(result, sample.size))
+
+
+def in_original(view: ObjectView, size: tuple[int, int]) -> ObjectView:
+    """A view with its box in pixels of the original image of this ``(width, height)``, before it was shrunk."""
+    scale = size[0] / view.image_size[0]
+    x0, y0, x1, y1 = view.box
+    return replace(view, box=(x0 * scale, y0 * scale, x1 * scale, y1 * scale), image_size=size)

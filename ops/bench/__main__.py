@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
+from ops.bench import pages as pages_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
@@ -79,6 +80,17 @@ def pictures(
     """A picture of a library: photos, and the shapes mined from them."""
     drawn = draw_library(state, output, shapes)
     Console().print(f"{output}: {drawn} shapes")
+
+
+@app.command(epilog="example: python -m ops.bench pages --shapes 100000 --pages 100")
+def pages(
+    shapes: Annotated[int, typer.Option(min=1, help="Shapes of the library that is made up.")] = 100_000,
+    count: Annotated[int, typer.Option("--pages", min=1, help="Pages of each list.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Items a page.")] = 50,
+    json: Json = None,
+) -> None:
+    """How long a page of a list takes over HTTP, beside a scan of all records in the same run."""
+    _show(lambda: pages_benchmark.run(shapes, count, limit, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

@@ -113,7 +113,7 @@ def counted(state: Path) -> Acknowledged:
     try:
         with RawState(state) as raw:
             attempts = sum(record.get("attempts", 0) for _, record in raw.records("clusters"))
-            return Acknowledged(raw.count("samples"), raw.count("rejects"), attempts)
+            return Acknowledged(raw.count("samples") + raw.count("deleted"), raw.count("rejects"), attempts)
     except StateError:
         return Acknowledged()
 

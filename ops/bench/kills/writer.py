@@ -1,4 +1,4 @@
-"""The daemon's work in one process and without Ray: reads, embeds, commits, reconstructs, publishes, in a fixed order.
+"""The daemon's work in one process and without Ray: reads, embeds, commits, edits, reconstructs, in a fixed order.
 
 All of it goes through the code the daemon's actors call, so it passes the same named points. What a reconstruction
 finds is made up: finding it is not what is tested.
@@ -7,12 +7,14 @@ finds is made up: finding it is not what is tested.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 
+from index.curation import ClusterEdit, Edit, ImageEdit
 from index.ingest import Ingest, IngestConfig
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
 from index.records import CameraRecord, ShapeVerdict
@@ -21,10 +23,13 @@ from index.stream.batch import ShardCursor
 from index.stream.embed import embed_batch
 from index.stream.options import ReadOptions
 from ops.bench.kills.stream import DIM, ColourEncoder
-from ops.errors import RejectError
+from ops.errors import NotFoundError, RejectError
 
 POLICY = Policy(min_views=6, growth=1.1, max_failures=2, max_images=12, backoff_s=0.0)
 REFUSED = "pipe:cat /etc/passwd"
+EDITS: tuple[Edit, ...] = (
+    ImageEdit((3, 11), "delete"), ImageEdit((5,), "quarantine"), ClusterEdit(1, "the first", ("tag",), pinned=True),
+)  # fmt: skip
 _TURN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -33,7 +38,7 @@ class Acknowledged:
     """What the writer has said to be durable; none of it may ever be missing again.
 
     Attributes:
-        images: stored in all.
+        images: stored in all, deleted ones among them.
         rejects: recorded in all.
         reconstructions: recorded by this process.
     """
@@ -49,6 +54,7 @@ def mine(folder: Path, shards: Sequence[str], batch_size: int, tell: Callable[[A
     config = IngestConfig(map_size_gib=1.0, index_every=1)
     ingest = Ingest(folder, encoder.name, encoder.fingerprint, DIM, config)
     ingest.reject_shard(REFUSED, RejectError("forbidden_url", "scheme 'pipe' is not allowed"))
+    gone = _edit(ingest)
     so_far = Acknowledged()
     done_here = _reconstruct(ingest, so_far, tell)
     cursor = ShardCursor(ReadOptions(max_side=64))
@@ -59,11 +65,22 @@ def mine(folder: Path, shards: Sequence[str], batch_size: int, tell: Callable[[A
             batch = embed_batch(encoder, cursor.read(shard, start, batch_size))
             report = ingest.commit(batch)
             start, done = report.cursor, batch.header.last
-            so_far = Acknowledged(report.total_images, report.total_rejected, done_here)
+            so_far = Acknowledged(report.total_images + gone, report.total_rejected, done_here)
+            gone = _edit(ingest)
             done_here = _reconstruct(ingest, so_far, tell)
     ingest.settle()
     _reconstruct(ingest, replace(so_far, reconstructions=done_here), tell)
     ingest.close()
+
+
+def _edit(ingest: Ingest) -> int:
+    """What a person asks for, as soon as it can be done, and ever again; returns how many images are deleted."""
+    gone = 0
+    for edit in EDITS:
+        with suppress(NotFoundError):
+            ingest.edit(edit)
+            gone += len(edit.images) if isinstance(edit, ImageEdit) and edit.action == "delete" else 0
+    return gone
 
 
 def _reconstruct(ingest: Ingest, so_far: Acknowledged, tell: Callable[[Acknowledged], None]) -> int:
