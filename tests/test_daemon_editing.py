@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from daemon.editing import announced, submit
 from index.curation import ClusterDeletion, ClusterEdit, ImageEdit, SourceEdit
 from index.library import open_library
 from index.lock import FileLock
-from ops.errors import ConfigError, NotFoundError, StateBusyError, StateError
+from ops.errors import ConfigError, NotFoundError, ShapelodeError, StateBusyError, StateError
 from ops.fsck import check_state
 from tests.batches import open_ingest, stream
 from tests.test_daemon_client import Recorder
@@ -95,6 +96,24 @@ def test_a_server_alone_writes_and_listeners_hear_of_it(state: Path) -> None:
             client.edit(ClusterEdit(99, "a name"))
         events.close()  # type: ignore[attr-defined]
     assert check_state(state).findings == []
+
+
+def test_listeners_are_bounded_and_forgotten_when_they_leave(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.api.changes._MOST_STREAMS", 1)
+    with ApiServer(state, port=0) as server, Client(server.url) as client, Client(server.url) as other:
+        events = client.events(since=0)
+        assert next(events).id == 1
+        with pytest.raises(ShapelodeError, match="listening already"):
+            next(other.events())
+        events.close()  # type: ignore[attr-defined]
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                assert next(other.events(since=1)).id == 2
+                return
+            except ShapelodeError:
+                time.sleep(0.1)
+    raise AssertionError("the one who left still takes the place")
 
 
 def test_pages_of_other_sites_may_not_write(running: tuple[Path, Recorder]) -> None:
