@@ -14,8 +14,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from index.changes import Change, record_changes
-from index.library import member_ids
 from index.partition import Partition, write_lineage
+from index.reading import member_ids
 from index.records import ClusterRecord, DeletedRecord, SampleRecord, ShardRecord
 from index.store import Transaction
 from index.stream.batch import content_name

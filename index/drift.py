@@ -33,6 +33,10 @@ class Drift:
         self._total = self._total + added
         self._recent = self._recent * np.exp(-len(vectors) / _MEMORY) + added
 
+    def correct(self, total: NDArray[np.float64]) -> None:
+        """Takes over the sum ``(D,)`` of all stored descriptors after some were deleted."""
+        self._total = total
+
     def value(self) -> float:
         """One minus the cosine of the two means, in [0, 2]; 0 before anything has arrived."""
         scale = float(np.linalg.norm(self._total) * np.linalg.norm(self._recent))

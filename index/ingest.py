@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,40 +13,25 @@ import numpy as np
 from msgspec.structs import replace
 
 from index import publish as publishing
-from index.admission import Draft, Refused, admit
+from index.admission import Draft, admit
 from index.cache import VectorCache
 from index.changes import Change, record_changes
-from index.codec import encode_crop, encode_mask, encode_vector
 from index.curation import Edit, EditReport, apply
 from index.drift import Drift, total_of
+from index.intake import begun, mended, put_refused, put_rejects, put_sample, put_shard
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.lock import FileLock
 from index.migrations import migrate
 from index.partition import Learned, Partition, write_lineage
-from index.records import Identity, RejectRecord, SampleRecord, ShardRecord
+from index.records import Identity, ShardRecord
 from index.schedule import Policy, Schedule, recon_input, schedule
 from index.store import SCHEMA, Store, Transaction, claim_identity
-from index.stream.batch import Batch, BatchHeader, Sample, content_name
-from index.stream.sources import is_url
-from index.stream.tar import DAMAGE
+from index.stream.batch import Batch, BatchHeader, content_name
 from index.tables import (
-    CROPS,
-    MASKS,
-    QUARANTINED,
-    REASONS,
-    REJECTS,
-    SAMPLE_KEYS,
-    SAMPLES,
-    SHARD_NAMES,
     SHARDS,
-    SOURCE_SAMPLES,
-    VECTORS,
     digest,
-    encode_key,
-    shard_place,
 )
-from index.totals import Figures, add_counts, count_rejects, figures, uncount_reject
-from index.views import ObjectView
+from index.totals import Figures, add_counts, figures
 from ops.clock import wall_time
 from ops.errors import FingerprintError, RejectError, StateError
 from ops.faults import reach
@@ -191,7 +175,7 @@ class Ingest:
         fresh = [sample for sample in batch.samples if sample.index >= shard.cursor]
         goes_on = batch.header.last or batch.header.end > shard.cursor
         if goes_on:
-            shard = _mended(txn, shard)
+            shard = mended(txn, shard)
         counters = txn.counters()
         draft = admit(txn, shard, fresh, counters.next_sample, self._dim)
         stored = len(draft.ids)
@@ -203,15 +187,15 @@ class Ingest:
         for sample_id, sample, micro, strength in zip(
             draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
         ):
-            _put_sample(txn, sample_id, sample, shard, micro, strength)
+            put_sample(txn, sample_id, sample, shard, micro, strength)
         draft.stored = counters.stored + stored
         add_counts(txn, next_sample=stored, stored=stored)
         lineage = write_lineage(txn, learned.events, at)
-        _put_rejects(txn, shard.url, draft.rejects)
+        put_rejects(txn, shard.url, draft.rejects)
         if stored:
             record_changes(txn, [Change("images", count=stored, detail=shard.url)])
         if goes_on:
-            _put_shard(txn, shard, batch, draft)
+            put_shard(txn, shard, batch, draft)
         return draft, lineage
 
     def _shard(self, txn: Transaction, header: BatchHeader) -> ShardRecord:
@@ -219,7 +203,7 @@ class Ingest:
         generation = header.mark.generation
         name = content_name(header.shard, generation)
         before = txn.get(SHARDS, digest(content_name(header.shard, generation - 1))) if generation else None
-        shard = txn.get(SHARDS, digest(name)) or _begun(name, generation, before)
+        shard = txn.get(SHARDS, digest(name)) or begun(name, generation, before)
         if header.start > shard.cursor:
             raise StateError(f"{name}: batch starts at {header.start}, committed up to {shard.cursor}")
         if before is not None and not before.done:
@@ -251,11 +235,14 @@ class Ingest:
         """
         report, deleted = self._transact("edit", lambda txn: apply(txn, edit, self._restore), undone=self._forget)
         self._cache.remove(deleted)
+        if deleted:
+            with self._store.read() as txn:
+                self._drift.correct(total_of(txn, self._dim))
         return report
 
     def reject_shard(self, shard: str, error: RejectError) -> None:
         """Records, once, a shard that was refused or could not be read; the next run tries it again."""
-        self._transact("reject", lambda txn: _put_refused(txn, shard, error))
+        self._transact("reject", lambda txn: put_refused(txn, shard, error))
 
     def due(self, policy: Policy) -> Schedule:
         """What there is to reconstruct."""
@@ -329,94 +316,3 @@ class Ingest:
             embed_seconds=batch.embed_seconds,
             seconds=time.perf_counter() - began,
         )
-
-
-def _begun(name: str, generation: int, before: ShardRecord | None) -> ShardRecord:
-    """A shard of new content; what a person said of the content before holds for it."""
-    if before is None:
-        return ShardRecord(name, generation=generation)
-    return ShardRecord(name, generation=generation, blocked=before.blocked, quarantined=before.quarantined)
-
-
-def _put_sample(
-    txn: Transaction, sample_id: int, sample: Sample, shard: ShardRecord, micro: int, strength: float
-) -> None:
-    view = sample.view
-    assert isinstance(view, ObjectView)
-    record = SampleRecord(
-        key=sample.key, shard=shard.url, index=sample.index, url=sample.url, width=sample.size[0],
-        height=sample.size[1], box=view.box, foreground=view.foreground, sha256=sample.sha256, micro=micro,
-        strength=strength, time=wall_time(),
-    )  # fmt: skip
-    txn.put(SAMPLES, sample_id, record)
-    txn.put(SAMPLE_KEYS, digest(shard.url, sample.key), encode_key(sample_id))
-    txn.put(SAMPLE_KEYS, sample.sha256, encode_key(sample_id))
-    txn.put(VECTORS, sample_id, encode_vector(view.descriptor))
-    txn.put(CROPS, sample_id, encode_crop(view.crop))
-    txn.put(MASKS, sample_id, encode_mask(view.mask))
-    txn.put(SOURCE_SAMPLES, (digest(shard.url), sample_id), b"")
-    if shard.quarantined:
-        txn.put(QUARANTINED, sample_id, b"")
-
-
-def _put_rejects(txn: Transaction, shard: str, rejects: list[Refused]) -> None:
-    for number, refused in enumerate(rejects, start=txn.counters().next_reject):
-        reason, detail = refused.error.reason, refused.error.detail
-        txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index))
-        txn.put(REASONS, (digest(reason), number), b"")
-    add_counts(txn, next_reject=len(rejects))
-    count_rejects(txn, (refused.error.reason for refused in rejects))
-
-
-def _put_refused(txn: Transaction, shard: str, error: RejectError) -> None:
-    known = _current(txn, shard)
-    before = txn.get(REJECTS, known.damage) if known.damage >= 0 else None
-    if before is not None and (before.reason, before.detail) == (error.reason, error.detail):
-        return
-    known = _mended(txn, known)
-    number = txn.counters().next_reject
-    _put_rejects(txn, known.url, [Refused(-1, "", error)])
-    _write_shard(txn, replace(known, rejected=known.rejected + 1, damage=number))
-
-
-def _current(txn: Transaction, shard: str) -> ShardRecord:
-    """The latest content of a shard."""
-    found = ShardRecord(shard)
-    for generation in count():
-        record = txn.get(SHARDS, digest(content_name(shard, generation)))
-        if record is None:
-            break
-        found = record
-    return found
-
-
-def _mended(txn: Transaction, shard: ShardRecord) -> ShardRecord:
-    """A shard that is read on where it was damaged: its damage is no reject any more."""
-    damage = txn.get(REJECTS, shard.damage) if shard.damage >= 0 else None
-    if damage is None:
-        return shard
-    txn.delete(REJECTS, shard.damage)
-    txn.delete(REASONS, (digest(damage.reason), shard.damage))
-    uncount_reject(txn, damage.reason)
-    return replace(shard, damage=-1, rejected=shard.rejected - 1)
-
-
-def _put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, draft: Draft) -> None:
-    header = batch.header
-    last = batch.samples[-1] if batch.samples else None
-    damaged = last is not None and last.reject is not None and last.reject.reason in DAMAGE
-    # What is damaged may be whole the next time: the cursor stays there, so that what follows is read then.
-    changed = replace(
-        shard, cursor=max(shard.cursor, header.end - damaged), size=header.size, mtime_ns=header.mtime_ns,
-        done=header.last and not (damaged and is_url(header.shard)), prefix=header.mark.prefix,
-        stored=shard.stored + len(draft.ids), rejected=shard.rejected + len(draft.rejects),
-        damage=txn.counters().next_reject - 1 if damaged else -1,
-    )  # fmt: skip
-    _write_shard(txn, changed)
-    add_counts(txn, shards_done=changed.done - shard.done)
-
-
-def _write_shard(txn: Transaction, shard: ShardRecord) -> None:
-    key = digest(shard.url)
-    txn.put(SHARDS, key, shard)
-    txn.put(SHARD_NAMES, shard_place(shard.url), key.encode())

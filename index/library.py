@@ -14,9 +14,20 @@ from index.browse import EVERYTHING_SHOWN, Filter, browse
 from index.codec import decode_crop, decode_mask, decode_vector
 from index.lists import Order, Scope
 from index.migrations import check_current
-from index.moments import change_summary, moment, shape_summary, shapes_at
+from index.moments import change_summary, moment, shapes_at
 from index.paging import check_limit, decode_cursor, decode_name, paginate
-from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
+from index.reading import (
+    cluster_summary,
+    image_of,
+    members_of,
+    need,
+    numbers_of,
+    owner_of,
+    shard_summary,
+    start_of,
+    stored_image,
+    today,
+)
 from index.store import Store, Transaction
 from index.summaries import (
     CameraSummary,
@@ -36,15 +47,12 @@ from index.tables import (
     CHANGES,
     CLUSTER_CHANGES,
     CLUSTER_LINEAGE,
-    CLUSTER_MICROS,
     CLUSTERS,
     CROPS,
     DELETED,
     IDENTITY,
     LINEAGE,
     MASKS,
-    MICRO_SAMPLES,
-    MICROS,
     QUARANTINED,
     REASONS,
     REJECTS,
@@ -54,7 +62,6 @@ from index.tables import (
     SHARDS,
     SOURCE_SAMPLES,
     VECTORS,
-    Table,
     decode_key,
     digest,
 )
@@ -118,7 +125,7 @@ class Library:
             places = (raw.decode() for raw in txn.keys(SHARD_NAMES, after=start))
             page = paginate(places, limit, lambda place: (place,))
             records = [txn.get(SHARDS, place.rpartition("\0")[2]) for place in page.items]
-        return Page([_shard(record) for record in records if record is not None], page.next)
+        return Page([shard_summary(record) for record in records if record is not None], page.next)
 
     def clusters(
         self,
@@ -138,7 +145,7 @@ class Library:
         scope: Scope = "retired" if retired else "clusters"
         with self._store.read() as txn:
             page = browse(txn, scope, order, chosen, reverse=reverse, after=after, limit=limit)
-        return Page([_cluster(cluster, record) for cluster, record in page.items], page.next)
+        return Page([cluster_summary(cluster, record) for cluster, record in page.items], page.next)
 
     def cluster(self, cluster: int) -> ClusterSummary:
         """One cluster.
@@ -147,7 +154,7 @@ class Library:
             NotFoundError: there is none with this id.
         """
         with self._store.read() as txn:
-            return _cluster(cluster, _need(txn, CLUSTERS, cluster, f"cluster {cluster}"))
+            return cluster_summary(cluster, need(txn, CLUSTERS, cluster, f"cluster {cluster}"))
 
     def members(self, cluster: int, *, after: str | None = None, limit: int = 50) -> Page[ImageSummary]:
         """Images of a cluster, those that look nearly the same together.
@@ -159,9 +166,9 @@ class Library:
         if edge is not None and min(edge) < 0:
             raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
         with self._store.read() as txn:
-            _need(txn, CLUSTERS, cluster, f"cluster {cluster}")
-            page = paginate(_members(txn, cluster, edge), limit, lambda place: place)
-            return Page([_image(txn, sample, cluster) for _, sample in page.items], page.next)
+            need(txn, CLUSTERS, cluster, f"cluster {cluster}")
+            page = paginate(members_of(txn, cluster, edge), limit, lambda place: place)
+            return Page([image_of(txn, sample, cluster) for _, sample in page.items], page.next)
 
     def images(
         self,
@@ -179,7 +186,7 @@ class Library:
             after: the ``next`` of the page before.
             limit: images a page.
         """
-        start = _start(after)
+        start = start_of(after)
         with self._store.read() as txn:
             if quarantined:
                 ids = (key[0] for key, _ in txn.scan(QUARANTINED, start=start))
@@ -188,7 +195,7 @@ class Library:
                 ids = (decode_key(raw) for raw in txn.keys(SOURCE_SAMPLES, digest(source), after=edge))
             else:
                 ids = (key[0] for key, _ in txn.scan(SAMPLES, start=start))
-            return paginate((_stored(txn, sample) for sample in ids), limit, lambda image: (image.id,))
+            return paginate((stored_image(txn, sample) for sample in ids), limit, lambda image: (image.id,))
 
     def image(self, sample: int) -> ImageSummary:
         """One stored image.
@@ -197,7 +204,7 @@ class Library:
             NotFoundError: there is none with this id.
         """
         with self._store.read() as txn:
-            return _stored(txn, sample)
+            return stored_image(txn, sample)
 
     def crop(self, sample: int) -> NDArray[np.uint8]:
         """Object crop ``(S, S, 3)`` uint8 of an image."""
@@ -206,12 +213,12 @@ class Library:
     def crop_jpeg(self, sample: int) -> bytes:
         """The same, as the stored JPEG."""
         with self._store.read() as txn:
-            return _need(txn, CROPS, sample, f"image {sample}")
+            return need(txn, CROPS, sample, f"image {sample}")
 
     def mask(self, sample: int) -> NDArray[np.bool_]:
         """Mask ``(S, S)`` of an image's crop."""
         with self._store.read() as txn:
-            return decode_mask(_need(txn, MASKS, sample, f"image {sample}"))
+            return decode_mask(need(txn, MASKS, sample, f"image {sample}"))
 
     def vectors(self, start: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Image ids and descriptors ``(D,)`` from id ``start`` on."""
@@ -246,7 +253,7 @@ class Library:
         with self._store.read() as txn:
             page = browse(txn, "shapes", order, chosen, reverse=reverse, after=after, limit=limit)
             found = [(txn.get(SHAPES, (cluster, record.version)), record) for cluster, record in page.items]
-        return Page([_shape(shape, record) for shape, record in found if shape is not None], page.next)
+        return Page([today(shape, record) for shape, record in found if shape is not None], page.next)
 
     def shape(self, shape: int, version: int | None = None) -> ShapeSummary:
         """One version of a shape, by default the published one.
@@ -260,8 +267,8 @@ class Library:
     def versions(self, shape: int) -> list[ShapeSummary]:
         """Every recorded version of a shape, published or not, oldest first."""
         with self._store.read() as txn:
-            cluster = _need(txn, CLUSTERS, shape, f"shape {shape}")
-            return [_shape(record, cluster) for _, record in txn.scan(SHAPES, prefix=shape)]
+            cluster = need(txn, CLUSTERS, shape, f"shape {shape}")
+            return [today(record, cluster) for _, record in txn.scan(SHAPES, prefix=shape)]
 
     def cameras(self, shape: int, version: int | None = None) -> list[CameraSummary]:
         """Cameras of the images a version was fitted to; those of images that were deleted since are left out.
@@ -284,14 +291,14 @@ class Library:
         """
         with self._store.read() as txn:
             found = self._shape(txn, shape, version)
-            return _need(txn, ARTIFACTS, (shape, found.version, name), f"{name} of shape {shape}")
+            return need(txn, ARTIFACTS, (shape, found.version, name), f"{name} of shape {shape}")
 
     def lineage(self, cluster: int | None = None, *, after: str | None = None, limit: int = 50) -> Page[LineageSummary]:
         """What happened to one cluster, or to all, oldest first."""
-        start = _start(after)
+        start = start_of(after)
         with self._store.read() as txn:
-            page = paginate(_numbers(txn, LINEAGE, CLUSTER_LINEAGE, cluster, start), limit, lambda number: (number,))
-            records = [_need(txn, LINEAGE, number, f"event {number}") for number in page.items]
+            page = paginate(numbers_of(txn, LINEAGE, CLUSTER_LINEAGE, cluster, start), limit, lambda number: (number,))
+            records = [need(txn, LINEAGE, number, f"event {number}") for number in page.items]
         return Page([LineageSummary(r.kind, r.cluster, r.others, r.at, r.time) for r in records], page.next)
 
     def changes(
@@ -305,10 +312,10 @@ class Library:
             after: the ``next`` of the page before; `since` is not looked at then.
             limit: changes a page.
         """
-        start = _start(after) if after or since is None else max(since + 1, 0)
+        start = start_of(after) if after or since is None else max(since + 1, 0)
         with self._store.read() as txn:
-            page = paginate(_numbers(txn, CHANGES, CLUSTER_CHANGES, cluster, start), limit, lambda number: (number,))
-            records = [(number, _need(txn, CHANGES, number, f"change {number}")) for number in page.items]
+            page = paginate(numbers_of(txn, CHANGES, CLUSTER_CHANGES, cluster, start), limit, lambda number: (number,))
+            records = [(number, need(txn, CHANGES, number, f"change {number}")) for number in page.items]
         return Page([change_summary(number, record) for number, record in records], page.next)
 
     def last_change(self) -> int:
@@ -330,14 +337,14 @@ class Library:
 
         ``images`` of a shape are those its cluster had when the version was recorded.
         """
-        start = _start(after)
+        start = start_of(after)
         with self._store.read() as txn:
             check_limit(limit)
             return shapes_at(txn, images, start, limit)
 
     def rejects(self, *, reason: str | None = None, after: str | None = None, limit: int = 50) -> Page[RejectSummary]:
         """Refused samples, members and shards, oldest first."""
-        start = _start(after)
+        start = start_of(after)
         with self._store.read() as txn:
             if reason is None:
                 numbers: Iterator[int] = (key[0] for key, _ in txn.scan(REJECTS, start=start))
@@ -345,7 +352,7 @@ class Library:
                 edge = start - 1 if start else None
                 numbers = (decode_key(raw) for raw in txn.keys(REASONS, digest(reason), after=edge))
             page = paginate(numbers, limit, lambda number: (number,))
-            records = [(number, _need(txn, REJECTS, number, f"reject {number}")) for number in page.items]
+            records = [(number, need(txn, REJECTS, number, f"reject {number}")) for number in page.items]
         return Page([RejectSummary(n, r.shard, r.key, r.reason, r.detail, r.time) for n, r in records], page.next)
 
     def owners(self, samples: Sequence[int]) -> list[ClusterSummary | None]:
@@ -358,93 +365,17 @@ class Library:
         number = owner_of(txn, record.micro) if record else None
         if number is None or txn.get(QUARANTINED, sample) is not None:
             return None
-        cluster = _need(txn, CLUSTERS, number, f"cluster {number}")
-        return None if cluster.held else _cluster(number, cluster)
+        cluster = need(txn, CLUSTERS, number, f"cluster {number}")
+        return None if cluster.held else cluster_summary(number, cluster)
 
     def close(self) -> None:
         """Releases the store."""
         self._store.close()
 
     def _shape(self, txn: Transaction, shape: int, version: int | None) -> ShapeSummary:
-        cluster = _need(txn, CLUSTERS, shape, f"shape {shape}")
+        cluster = need(txn, CLUSTERS, shape, f"shape {shape}")
         wanted = version or cluster.version
         if not wanted:
             why = f": {cluster.reason}" if cluster.reason else ""
             raise NotFoundError(f"cluster {shape} has no shape yet{why}")
-        return _shape(_need(txn, SHAPES, (shape, wanted), f"version {wanted} of shape {shape}"), cluster)
-
-
-def member_ids(txn: Transaction, cluster: int) -> list[int]:
-    """Ids of a cluster's images, ascending."""
-    micros = [key[1] for key, _ in txn.scan(CLUSTER_MICROS, prefix=cluster)]
-    return sorted(key[1] for micro in micros for key, _ in txn.scan(MICRO_SAMPLES, prefix=micro))
-
-
-def owner_of(txn: Transaction, micro: int) -> int | None:
-    """The cluster a micro-cluster is in; None for outliers."""
-    record = txn.get(MICROS, micro)
-    return None if record is None or record.cluster == OUTLIER else record.cluster
-
-
-def _need(txn: Transaction, table: Table[T], key: int | tuple[int | str, ...], what: str) -> T:
-    found = txn.get(table, key)
-    if found is None:
-        raise NotFoundError(f"there is no {what}")
-    return found
-
-
-def _members(txn: Transaction, cluster: int, edge: tuple[int, ...] | None) -> Iterator[tuple[int, int]]:
-    """Micro-cluster and id of each image of a cluster, beyond a place."""
-    micro, sample = edge if edge is not None else (0, -1)
-    for key, _ in txn.scan(CLUSTER_MICROS, prefix=cluster, start=micro):
-        first = sample + 1 if edge is not None and key[1] == micro else 0
-        for place, _ in txn.scan(MICRO_SAMPLES, prefix=key[1], start=first):
-            yield key[1], place[1]
-
-
-def _numbers(txn: Transaction, table: Table[T], index: Table[bytes], cluster: int | None, start: int) -> Iterator[int]:
-    """Numbers of entries from ``start`` on, of all or of one cluster."""
-    if cluster is None:
-        return (decode_key(raw) for raw in txn.keys(table, after=start - 1 if start else None))
-    return (decode_key(raw) for raw in txn.keys(index, cluster, after=start - 1 if start else None))
-
-
-def _start(after: str | None) -> int:
-    """The number a page begins with, by the cursor that holds the one before."""
-    if after is None:
-        return 0
-    last = decode_cursor(after, 1)[0]
-    if last < 0:
-        raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
-    return last + 1
-
-
-def _cluster(cluster: int, r: ClusterRecord) -> ClusterSummary:
-    return ClusterSummary(
-        cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures,
-        r.quarantined or r.held, max(r.size - r.attempted_size, 0), r.name, r.tags, r.pinned, r.hidden,
-    )  # fmt: skip
-
-
-def _image(txn: Transaction, sample: int, cluster: int | None) -> ImageSummary:
-    return _image_summary(txn, sample, _need(txn, SAMPLES, sample, f"image {sample}"), cluster)
-
-
-def _stored(txn: Transaction, sample: int) -> ImageSummary:
-    record = _need(txn, SAMPLES, sample, f"image {sample}")
-    return _image_summary(txn, sample, record, owner_of(txn, record.micro))
-
-
-def _image_summary(txn: Transaction, sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
-    return ImageSummary(
-        sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time,
-        txn.get(QUARANTINED, sample) is not None,
-    )  # fmt: skip
-
-
-def _shape(r: ShapeRecord, cluster: ClusterRecord) -> ShapeSummary:
-    return shape_summary(r, cluster, cluster.size)
-
-
-def _shard(r: ShardRecord) -> ShardSummary:
-    return ShardSummary(r.url, r.cursor, r.done, r.stored, r.rejected, r.deleted, r.blocked, r.quarantined)
+        return today(need(txn, SHAPES, (shape, wanted), f"version {wanted} of shape {shape}"), cluster)

@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 
 from index.jobs import FIELD, ReconInput, ReconJob
-from index.library import member_ids
+from index.reading import member_ids
 from index.records import ClusterRecord
 from index.store import Transaction
 from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS, QUARANTINED

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import ingest as module
+from index import intake as module
 from index import store as store_module
 from index.library import Library, open_library
 from index.stream.batch import Batch

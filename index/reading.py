@@ -1,0 +1,104 @@
+"""Records of the store as readers see them: the summaries, and how images and events of a cluster are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from index.moments import shape_summary
+from index.paging import decode_cursor
+from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
+from index.store import Transaction
+from index.summaries import ClusterSummary, ImageSummary, ShapeSummary, ShardSummary
+from index.tables import CLUSTER_MICROS, MICRO_SAMPLES, MICROS, QUARANTINED, SAMPLES, Table, decode_key
+from ops.errors import ConfigError, NotFoundError
+
+T = TypeVar("T")
+
+
+def member_ids(txn: Transaction, cluster: int) -> list[int]:
+    """Ids of a cluster's images, ascending."""
+    micros = [key[1] for key, _ in txn.scan(CLUSTER_MICROS, prefix=cluster)]
+    return sorted(key[1] for micro in micros for key, _ in txn.scan(MICRO_SAMPLES, prefix=micro))
+
+
+def owner_of(txn: Transaction, micro: int) -> int | None:
+    """The cluster a micro-cluster is in; None for outliers."""
+    record = txn.get(MICROS, micro)
+    return None if record is None or record.cluster == OUTLIER else record.cluster
+
+
+def need(txn: Transaction, table: Table[T], key: int | tuple[int | str, ...], what: str) -> T:
+    """The value under a key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = txn.get(table, key)
+    if found is None:
+        raise NotFoundError(f"there is no {what}")
+    return found
+
+
+def members_of(txn: Transaction, cluster: int, edge: tuple[int, ...] | None) -> Iterator[tuple[int, int]]:
+    """Micro-cluster and id of each image of a cluster, beyond a place."""
+    micro, sample = edge if edge is not None else (0, -1)
+    for key, _ in txn.scan(CLUSTER_MICROS, prefix=cluster, start=micro):
+        first = sample + 1 if edge is not None and key[1] == micro else 0
+        for place, _ in txn.scan(MICRO_SAMPLES, prefix=key[1], start=first):
+            yield key[1], place[1]
+
+
+def numbers_of(
+    txn: Transaction, table: Table[T], index: Table[bytes], cluster: int | None, start: int
+) -> Iterator[int]:
+    """Numbers of entries from ``start`` on, of all or of one cluster."""
+    if cluster is None:
+        return (decode_key(raw) for raw in txn.keys(table, after=start - 1 if start else None))
+    return (decode_key(raw) for raw in txn.keys(index, cluster, after=start - 1 if start else None))
+
+
+def start_of(after: str | None) -> int:
+    """The number a page begins with, by the cursor that holds the one before."""
+    if after is None:
+        return 0
+    last = decode_cursor(after, 1)[0]
+    if last < 0:
+        raise ConfigError(f"bad cursor {after!r}; hand back the 'next' of a page as it was given")
+    return last + 1
+
+
+def cluster_summary(cluster: int, r: ClusterRecord) -> ClusterSummary:
+    """A cluster as readers see it."""
+    return ClusterSummary(
+        cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures,
+        r.quarantined or r.held, max(r.size - r.attempted_size, 0), r.name, r.tags, r.pinned, r.hidden,
+    )  # fmt: skip
+
+
+def image_of(txn: Transaction, sample: int, cluster: int | None) -> ImageSummary:
+    """An image of a cluster as readers see it."""
+    return _image_summary(txn, sample, need(txn, SAMPLES, sample, f"image {sample}"), cluster)
+
+
+def stored_image(txn: Transaction, sample: int) -> ImageSummary:
+    """An image as readers see it, with the cluster it is in now."""
+    record = need(txn, SAMPLES, sample, f"image {sample}")
+    return _image_summary(txn, sample, record, owner_of(txn, record.micro))
+
+
+def _image_summary(txn: Transaction, sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
+    return ImageSummary(
+        sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time,
+        txn.get(QUARANTINED, sample) is not None,
+    )  # fmt: skip
+
+
+def today(r: ShapeRecord, cluster: ClusterRecord) -> ShapeSummary:
+    """A version as readers see it, with what its cluster is today."""
+    return shape_summary(r, cluster, cluster.size)
+
+
+def shard_summary(r: ShardRecord) -> ShardSummary:
+    """A shard as readers see it."""
+    return ShardSummary(r.url, r.cursor, r.done, r.stored, r.rejected, r.deleted, r.blocked, r.quarantined)
