@@ -9,6 +9,7 @@ import pytest
 
 from index import intake as module
 from index import store as store_module
+from index.ingest import Ingest, IngestConfig
 from index.library import Library, open_library
 from index.stream.batch import Batch
 from ops.errors import FingerprintError, RejectError, StateError, StorageError
@@ -268,7 +269,7 @@ def test_what_a_killed_save_left_is_removed(tmp_path: Path) -> None:
 def test_another_backbone_is_refused(tmp_path: Path) -> None:
     open_ingest(tmp_path).close()
     with pytest.raises(FingerprintError):
-        module.Ingest(tmp_path, "other", "0" * 8, 16, module.IngestConfig(map_size_gib=0.25))
+        Ingest(tmp_path, "other", "0" * 8, 16, IngestConfig(map_size_gib=0.25))
 
 
 def test_stored_pixels_come_back(tmp_path: Path) -> None:
