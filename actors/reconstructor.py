@@ -38,7 +38,7 @@ class ReconstructorOptions:
     backbone: str
     precision: Literal["auto", "fp32", "bf16"]
     device: str
-    effort: Literal["quick", "full"]
+    effort: Literal["draft", "quick", "full"]
     max_views: int
     min_views: int
     seed: int

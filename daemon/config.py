@@ -66,7 +66,7 @@ class ReconConfig(_Section):
     min_views: int = Field(16, ge=4, description="Images a cluster needs before its first reconstruction.")
     growth: float = Field(1.5, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
-    effort: Literal["quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
+    effort: Literal["draft", "quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
     workers: int = Field(1, ge=1, description="Reconstructor actors.")
     max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
     backoff_s: float = Field(

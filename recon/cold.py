@@ -1,26 +1,30 @@
-"""Cold start: many random hypotheses, the best of them refined, with half-turned rivals, one chosen.
+"""Cold start: many hypotheses, the best of them refined, with half-turned rivals, one chosen.
 
-The selection uses held-out scores only; no ground truth.
+The selection uses held-out scores and how well the finalists can be fitted; no ground truth.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 
 from recon.config import ReconConfig
+from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
 from recon.halfturn import apply_half_turns, find_half_turns
 from recon.progress import Reporter
 from recon.refine import polish
-from recon.starts import draw_starts
-from recon.types import Viewpoints
+from recon.starts import grouped_starts, guessed_starts
+from recon.types import Views
 from recon.volume import Hypotheses, build_volumes, join
 
 _REACH = math.radians(40)
+_BEGIN, _CONTEST, _POLISH, _END = 0.02, 0.6, 0.8, 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,11 @@ class Found:
 
 
 def add_half_turned(
-    poses: Hypotheses, model: Model, config: ReconConfig, generator: torch.Generator, report: Reporter
+    poses: Hypotheses,
+    model: Model,
+    config: ReconConfig,
+    generator: torch.Generator,
+    tick: Callable[[float], None] = lambda fraction: None,
 ) -> Hypotheses:
     """Lets every hypothesis compete with itself turned where the half-turn test says so.
 
@@ -49,41 +57,54 @@ def add_half_turned(
     folds = assign_folds(len(model.evidence), config.medium.folds, generator, poses.angles.device)
     volumes = build_volumes(poses, model.evidence, folds, config.medium.resolution, model.distance, model.mirror)
     turns = torch.stack([find_half_turns(volumes, h, model) for h in range(len(poses))])
-    tick = report.span("half_turns", 0.55, 0.7)
     rivals = join(poses, apply_half_turns(poses, turns))
     return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, _REACH)
 
 
-def cold_start(
-    model: Model,
-    config: ReconConfig,
-    generator: torch.Generator,
-    report: Reporter,
-    viewpoints: Viewpoints | None = None,
-) -> Found:
+def cold_start(model: Model, config: ReconConfig, views: Views, generator: torch.Generator, report: Reporter) -> Found:
     """Searches cameras from nothing.
+
+    Where single views tell anything of where they were taken from, there are two searches: one that begins from and
+    leans on what they tell, and one that knows nothing of it, since they may all be wrong. The finalists of both
+    meet in a contest.
 
     Args:
         model: views and camera model.
         config: stages and their sizes.
+        views: the same views.
         generator: source of all randomness.
         report: where progress goes.
-        viewpoints: what the views alone tell of where they were taken from.
     """
-    prior = None if viewpoints is None else prior_of(viewpoints, model.evidence.masks.device)
-    searched = replace(model, floor=config.search_floor, prior=prior)
-    poses = draw_starts(searched, config, viewpoints, generator)
-    poses = run_stage(poses, searched, config.coarse, generator, report.span("coarse", 0.02, 0.4))
-    poses = _best(poses, searched, config.medium.hypotheses)
-    poses = run_stage(poses, searched, config.medium, generator, report.span("medium", 0.4, 0.55))
-    poses = add_half_turned(poses, searched, config, generator, report)
-    poses = _best(poses, searched, config.fine.hypotheses)
-    poses = run_stage(poses, searched, config.fine, generator, report.span("fine", 0.7, 0.8))
+    free = replace(model, floor=config.search_floor)
+    searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
+    prior = None
+    if views.viewpoints is not None and config.led_starts:
+        prior = prior_of(views.viewpoints, model.evidence.masks.device)
+        led, stage = replace(free, prior=prior), replace(config.coarse, hypotheses=config.led_starts)
+        searches.append((led, guessed_starts(led, stage, views.viewpoints, generator)))
+    share = (_CONTEST - _BEGIN) / len(searches)
+    finalists = [
+        _search(starts, seen, config, generator, report.part(_BEGIN + share * n, _BEGIN + share * (n + 1)))
+        for n, (seen, starts) in enumerate(searches)
+    ]
+    tick = report.span("contest", _CONTEST, _POLISH)
+    poses = best_fit(reduce(join, finalists), replace(model, prior=prior), views, config.trial, generator, tick)
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
-    tick = report.span("polish", 0.8, 0.85)
-    poses = _best(poses, searched, 1)
+    tick = report.span("polish", _POLISH, _END)
     poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
     return Found(poses, folds)
+
+
+def _search(
+    poses: Hypotheses, model: Model, config: ReconConfig, generator: torch.Generator, report: Reporter
+) -> Hypotheses:
+    """The finalists of one search, the best first."""
+    poses = run_stage(poses, model, config.coarse, generator, report.span("coarse", 0.0, 0.5))
+    poses = _best(poses, model, config.medium.hypotheses)
+    poses = run_stage(poses, model, config.medium, generator, report.span("medium", 0.5, 0.7))
+    poses = add_half_turned(poses, model, config, generator, report.span("half_turns", 0.7, 0.88))
+    poses = _best(poses, model, config.fine.hypotheses)
+    return run_stage(poses, model, config.fine, generator, report.span("fine", 0.88, 1.0))
 
 
 def _best(poses: Hypotheses, model: Model, count: int) -> Hypotheses:

@@ -1,13 +1,13 @@
-"""Settings of a reconstruction; one dataclass, two presets of effort."""
+"""Settings of a reconstruction; one dataclass, three presets of effort."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ops.errors import ConfigError
 
-Effort = Literal["quick", "full"]
+Effort = Literal["draft", "quick", "full"]
 Symmetry = Literal["mirror", "none"]
 
 
@@ -69,13 +69,15 @@ class ReconConfig:
         search_floor: the same while poses are searched and hypotheses ranked. Silhouettes hardly tell a wrong
             solution from the right one, the features' agreement does.
         start_groups: groups of look-alike views that share a random start; as many as views for none.
-        guessed_share: share of the starts drawn from guesses of single views, where the views come with any.
+        led_starts: starts of a second search, drawn from and leaning on guesses of single views, where the views come
+            with any; 0 for none.
         object_fov: angle in degrees under which the longest side of the object is assumed to be seen.
         elevations: lowest and highest camera elevation in degrees that is searched.
         symmetry: ``mirror`` assumes a left-right symmetric object, ``none`` assumes nothing.
         coarse: random starts on a coarse grid of poses.
         medium: the best of them on a finer grid of poses.
-        fine: the best of those and of their half-turned rivals, on the finest.
+        fine: the best of those and of their half-turned rivals, on the finest: the finalists of a search.
+        trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
         polish_rounds: rounds of continuous pose refinement of the chosen hypothesis.
         joint: refinement of its field and cameras by gradients; a warm start takes half its steps.
         mesh_resolution: voxels along a side of the final carved volume.
@@ -92,13 +94,14 @@ class ReconConfig:
     appearance_floor: float = 0.3
     search_floor: float = 0.1
     start_groups: int = 14
-    guessed_share: float = 0.67
+    led_starts: int = 16
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
     coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=1.0)
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
-    fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128, lean=0.5)
+    fine: Stage = Stage(2, 2, 5, 36, 6, 32, 128, lean=0.5)
+    trial: JointStage = JointStage(60, 32, 4000, 8)
     polish_rounds: int = 2
     joint: JointStage = JointStage(180, 40, 8000, 8)
     mesh_resolution: int = 64
@@ -116,8 +119,8 @@ class ReconConfig:
             raise ConfigError(f"appearance_floor must be 0 to 1, not {self.appearance_floor}")
         if not 0.0 <= self.search_floor <= 1.0:
             raise ConfigError(f"search_floor must be 0 to 1, not {self.search_floor}")
-        if not 0.0 <= self.guessed_share <= 1.0:
-            raise ConfigError(f"guessed_share must be 0 to 1, not {self.guessed_share}")
+        if self.led_starts < 0:
+            raise ConfigError(f"led_starts must be at least 0, not {self.led_starts}")
         if self.start_groups < 1:
             raise ConfigError(f"start_groups must be at least 1, not {self.start_groups}")
         if not 5.0 <= self.object_fov <= 90.0:
@@ -127,22 +130,40 @@ class ReconConfig:
 
     @classmethod
     def preset(cls, effort: Effort) -> ReconConfig:
-        """The settings of an effort: ``quick`` for a daemon on few cores, ``full`` for the best shape.
+        """The settings of an effort.
+
+        Args:
+            effort: ``draft`` for a first look on a busy machine, ``quick`` for a daemon on few cores, ``full`` for the
+                best shape.
 
         Raises:
             ConfigError: for any other name.
         """
-        if effort == "quick":
-            return cls()
-        if effort == "full":
-            return replace(
-                cls(),
-                effort="full",
-                coarse=Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=1.0),
-                medium=Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
-                fine=Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
-                polish_rounds=4,
-                joint=JointStage(300, 48, 12800, 16),
-                mesh_resolution=80,
-            )
-        raise ConfigError(f"effort must be quick or full, not {effort!r}")
+        if effort not in _PRESETS:
+            raise ConfigError(f"effort must be {', '.join(_PRESETS)}, not {effort!r}")
+        return replace(cls(), effort=effort, **_PRESETS[effort])
+
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "draft": {
+        "coarse": Stage(8, 6, 3, 24, 3, 14, 128, 8, lean=1.0),
+        "led_starts": 6,
+        "medium": Stage(2, 2, 4, 24, 5, 20, 128, lean=0.7),
+        "fine": Stage(1, 1, 5, 36, 6, 28, 128, lean=0.5),
+        "trial": JointStage(30, 24, 3000, 8),
+        "polish_rounds": 1,
+        "joint": JointStage(60, 32, 6000, 8),
+        "mesh_resolution": 48,
+    },
+    "quick": {},
+    "full": {
+        "coarse": Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=1.0),
+        "led_starts": 48,
+        "medium": Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
+        "fine": Stage(4, 4, 5, 36, 6, 32, 128, lean=0.5),
+        "trial": JointStage(80, 40, 8000, 8),
+        "polish_rounds": 4,
+        "joint": JointStage(300, 48, 12800, 16),
+        "mesh_resolution": 80,
+    },
+}

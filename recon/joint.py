@@ -55,6 +55,21 @@ class _Field:
     frame: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class JointFit:
+    """What a joint refinement ends with.
+
+    Attributes:
+        poses: the hypothesis with refined poses.
+        occupancy: ``(D, D, D)`` in [0, 1].
+        loss: what was minimised, mean over the last quarter of the steps.
+    """
+
+    poses: Hypotheses
+    occupancy: NDArray[np.float32]
+    loss: float
+
+
 def refine_jointly(
     poses: Hypotheses,
     model: Model,
@@ -62,19 +77,16 @@ def refine_jointly(
     stage: JointStage,
     generator: torch.Generator,
     tick: Callable[[float], None] = lambda fraction: None,
-) -> tuple[Hypotheses, NDArray[np.float32]]:
+) -> JointFit:
     """Fits densities, features, poses and frames to masks and features by Adam.
 
     Args:
         poses: one hypothesis.
         model: views and camera model.
         seed: mean back-projected mask ``(S, S, S)`` to start from, indexed z, y, x.
-        stage: how long, how finely.
+        stage: how long, at least one step, and how finely.
         generator: source of all randomness.
         tick: told the fraction done.
-
-    Returns:
-        The hypothesis with refined poses, and the occupancy ``(D, D, D)`` in [0, 1].
     """
     with torch.inference_mode(False), torch.enable_grad():
         # Tensors made in inference mode can't take part in a gradient; copies can.
@@ -82,18 +94,21 @@ def refine_jointly(
         field = _start(poses, seed, stage, model)
         rates = [{"params": [getattr(field, name)], "lr": rate} for name, rate in _RATES.items()]
         optimizer = torch.optim.Adam(rates)
+        losses: list[Tensor] = []
         for done in range(stage.steps):
             _cool(optimizer, done / stage.steps)
             loss = _loss(field, model, masks, features, weight, stage, done, generator)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            losses.append(loss.detach())
             with torch.no_grad():
                 field.angles[:, 2].clamp_(-_MAX_ROLL, _MAX_ROLL)
             tick((done + 1) / stage.steps)
         refined = replace(poses, angles=field.angles.detach()[None], frame=field.frame.detach()[None])
         occupancy: NDArray[np.float32] = _mirrored(field.density, model).detach().sigmoid()[0, 0].cpu().numpy()
-    return refined, occupancy
+    loss = torch.stack(losses[-max(1, stage.steps // 4) :]).mean()
+    return JointFit(refined, occupancy, float(loss))
 
 
 def _targets(model: Model, poses: Hypotheses, stage: JointStage) -> tuple[Tensor, Tensor, Tensor]:

@@ -90,7 +90,7 @@ def reconstruct(
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
         if known is None or known.shape is None:
-            found = cold_start(model, config, generator, report, chosen.viewpoints)
+            found = cold_start(model, config, chosen, generator, report)
             found = _prefer_round(found, model, config, generator)
         else:
             found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
@@ -188,12 +188,12 @@ def _refined(
     tick = report.span("joint", 0.85, 0.97)
     if config.joint.steps and not found.round_about:
         seed, _ = carve(found.poses, model, views, config.joint.resolution, False)
-        poses, occupancy = refine_jointly(found.poses, model, seed, config.joint, generator, tick)
-        rival = replace(found, poses=poses)
-        judged = judge_held_out(_volumes(rival, model, config), poses, found.folds, model)
+        fit = refine_jointly(found.poses, model, seed, config.joint, generator, tick)
+        rival = replace(found, poses=fit.poses)
+        judged = judge_held_out(_volumes(rival, model, config), fit.poses, found.folds, model)
         if judged.score.mean() >= held_out.score.mean():
-            rival = replace(rival, poses=replace(poses, score=judged.score[None]))
-            return _Final(rival, judged, finer(occupancy, config.mesh_resolution), JOINT_LEVEL)
+            rival = replace(rival, poses=replace(fit.poses, score=judged.score[None]))
+            return _Final(rival, judged, finer(fit.occupancy, config.mesh_resolution), JOINT_LEVEL)
     hull, level = carve(found.poses, model, views, config.mesh_resolution, found.round_about)
     return _Final(found, held_out, hull, level)
 

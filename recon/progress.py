@@ -26,15 +26,23 @@ ProgressCallback = Callable[[Progress], None]
 class Reporter:
     """Turns fractions of stages into the fraction of the whole."""
 
-    def __init__(self, callback: ProgressCallback | None) -> None:
+    def __init__(self, callback: ProgressCallback | None, start: float = 0.0, stop: float = 1.0) -> None:
         self._callback = callback
+        self._start, self._stop = start, stop
+
+    def part(self, start: float, stop: float) -> Reporter:
+        """A reporter of a part of the work, whose own whole is ``start`` to ``stop`` of this one's."""
+        return Reporter(self._callback, self._of_all(start), self._of_all(stop))
+
+    def _of_all(self, fraction: float) -> float:
+        return self._start + (self._stop - self._start) * fraction
 
     def span(self, stage: str, start: float, stop: float) -> Callable[[float], None]:
         """A tick function for a stage that covers ``start`` to ``stop`` of the whole."""
 
         def tick(fraction: float) -> None:
             if self._callback is not None:
-                self._callback(Progress(stage, start + (stop - start) * fraction))
+                self._callback(Progress(stage, self._of_all(start + (stop - start) * fraction)))
 
         tick(0.0)
         return tick

@@ -10,18 +10,16 @@ the truth.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from functools import reduce
 
 import torch
 from torch import Tensor
 
-from recon.config import ReconConfig, Stage
+from recon.config import Stage
 from recon.em import Model
 from recon.evidence import Evidence
 from recon.render import framing
 from recon.types import Viewpoints
-from recon.volume import Hypotheses, join, sphere
+from recon.volume import Hypotheses, sphere
 
 _ELEVATION = math.radians(15)
 _SILHOUETTE_SHARE = 0.3
@@ -44,21 +42,6 @@ def likeness(evidence: Evidence) -> tuple[Tensor, Tensor]:
         _agreement(masks, features, masks, features),
         _agreement(masks, features, turned(masks), turned(evidence.mirrored)),
     )
-
-
-def draw_starts(
-    model: Model, config: ReconConfig, viewpoints: Viewpoints | None, generator: torch.Generator
-) -> Hypotheses:
-    """The starts of a search: from the views' guesses, if there are any, and random ones."""
-    stage = config.coarse
-    guessed = 0 if viewpoints is None else round(config.guessed_share * stage.hypotheses)
-    starts = []
-    if viewpoints is not None and guessed:
-        starts.append(guessed_starts(model, replace(stage, hypotheses=guessed), viewpoints, generator))
-    if guessed < stage.hypotheses:
-        random = replace(stage, hypotheses=stage.hypotheses - guessed)
-        starts.append(grouped_starts(model, random, config.start_groups, generator))
-    return reduce(join, starts)
 
 
 def guessed_starts(model: Model, stage: Stage, viewpoints: Viewpoints, generator: torch.Generator) -> Hypotheses:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from recon import ReconConfig, Reconstruction, Stage, Views, reconstruct
+from recon.config import JointStage
 from recon.em import Model
 from recon.evidence import fit_basis, gather_evidence
 from recon.geometry import angles_of
@@ -150,6 +151,7 @@ SMALL = ReconConfig(
     coarse=Stage(8, 5, 3, 18, 3, 14, 24, 8),
     medium=Stage(2, 3, 3, 24, 3, 16, 24),
     fine=Stage(2, 2, 3, 36, 4, 20, 24),
+    trial=JointStage(20, 24, 3000, 4),
     polish_rounds=1,
     mesh_resolution=40,
 )

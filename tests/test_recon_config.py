@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ops.errors import ConfigError
 from recon import ReconConfig
 
 
-def test_full_tries_harder_than_quick() -> None:
-    quick, full = ReconConfig.preset("quick"), ReconConfig.preset("full")
-    assert quick == ReconConfig()
-    assert full.effort == "full"
-    assert full.coarse.hypotheses > quick.coarse.hypotheses
-    assert full.polish_rounds > quick.polish_rounds
+def test_each_effort_tries_harder_than_the_one_before() -> None:
+    presets = [ReconConfig.preset(effort) for effort in ("draft", "quick", "full")]
+    assert presets[1] == ReconConfig() and [preset.effort for preset in presets] == ["draft", "quick", "full"]
+    for less, more in pairwise(presets):
+        assert less.coarse.hypotheses < more.coarse.hypotheses and less.led_starts < more.led_starts
+        assert less.joint.steps < more.joint.steps and less.polish_rounds < more.polish_rounds
 
 
 def test_unknown_effort_is_refused() -> None:
-    with pytest.raises(ConfigError, match="quick or full"):
+    with pytest.raises(ConfigError, match="draft, quick, full"):
         ReconConfig.preset("heroic")  # type: ignore[arg-type]
 
 
@@ -29,7 +31,7 @@ def test_unknown_effort_is_refused() -> None:
         {"appearance_floor": 1.5},
         {"search_floor": -0.1},
         {"start_groups": 0},
-        {"guessed_share": 1.2},
+        {"led_starts": -1},
         {"object_fov": 2.0},
         {"elevations": (30.0, 10.0)},
     ],

@@ -32,8 +32,8 @@ def refined(stage: JointStage = STAGE, seed: int = 0) -> tuple[Hypotheses, Hypot
     start = shaken(poses, 10)
     votes, _ = carve(start, model, SCENE.views, 24, False)
     with torch.inference_mode():
-        found, occupancy = refine_jointly(start, model, votes, stage, torch.Generator().manual_seed(seed))
-    return start, found, occupancy
+        fit = refine_jointly(start, model, votes, stage, torch.Generator().manual_seed(seed))
+    return start, fit.poses, fit.occupancy
 
 
 def test_cameras_that_are_a_little_wrong_fall_into_place() -> None:
@@ -58,8 +58,8 @@ def test_views_without_weight_keep_their_cameras() -> None:
     weight[0, :5] = 0
     votes, _ = carve(poses, model, SCENE.views, 24, False)
     few = replace(STAGE, steps=5)
-    found, _ = refine_jointly(replace(poses, weight=weight), model, votes, few, torch.Generator().manual_seed(0))
-    moved = (found.angles - poses.angles)[0].abs().sum(-1)
+    fit = refine_jointly(replace(poses, weight=weight), model, votes, few, torch.Generator().manual_seed(0))
+    moved = (fit.poses.angles - poses.angles)[0].abs().sum(-1)
     assert (moved[:5] == 0).all() and (moved[5:] > 0).all()
 
 

@@ -13,5 +13,11 @@ def test_stages_share_the_whole() -> None:
     assert [round(p.fraction, 6) for p in seen] == [0.2, 0.4, 0.6]
 
 
+def test_a_part_of_the_work_has_stages_of_its_own() -> None:
+    seen: list[Progress] = []
+    Reporter(seen.append).part(0.2, 0.6).part(0.5, 1.0).span("fine", 0.0, 0.5)(1.0)
+    assert [round(p.fraction, 6) for p in seen] == [0.4, 0.5]
+
+
 def test_no_callback_is_fine() -> None:
     Reporter(None).span("coarse", 0.0, 1.0)(0.5)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
 from recon.geometry import wrap
-from recon.starts import draw_starts, grouped_starts, guessed_starts, likeness
+from recon.starts import grouped_starts, guessed_starts, likeness
 from tests.recon_scene import SMALL, make_scene, told, true_poses
 
 
@@ -59,14 +57,3 @@ def test_unsure_guesses_leave_every_start_another() -> None:
     away = wrap(start.angles[..., 0] - torch.from_numpy(scene.azimuth)).abs()
     assert away[0].max() < np.radians(16)
     assert (away[1:] > np.radians(60)).any(1).all() and away.median() < np.radians(90)
-
-
-def test_guesses_take_their_share_of_the_starts_if_there_are_any() -> None:
-    scene = make_scene(16)
-    model, _ = true_poses(scene)
-    sure = told(scene.azimuth, 200.0)
-    for share, viewpoints, expected in ((0.5, sure, 4), (1.0, sure, 8), (0.0, sure, 0), (0.5, None, 0)):
-        config = replace(SMALL, guessed_share=share)
-        angles = draw_starts(model, config, viewpoints, torch.Generator().manual_seed(0)).angles
-        near = wrap(angles[..., 0] - torch.from_numpy(scene.azimuth)).abs().max(1).values < np.radians(16)
-        assert len(angles) == SMALL.coarse.hypotheses and int(near.sum()) == expected
