@@ -19,7 +19,7 @@ from index.summaries import Page
 from index.tables import CLUSTERS, LABELS, digest
 from ops.errors import ConfigError
 
-MOST_TESTED = 3000
+MOST_TESTED = 2000
 """Clusters that one page looks at, at most."""
 Found = tuple[int, ClusterRecord]
 _Place = tuple[int, int]

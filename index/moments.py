@@ -13,7 +13,7 @@ from index.summaries import ChangeSummary, Page, ShapeSummary
 from index.tables import CHANGES, CLUSTERS, SHAPES, decode_key
 from ops.errors import NotFoundError
 
-MOST_LOOKED_AT = 3000
+MOST_LOOKED_AT = 2000
 """Shapes that one page looks at, at most."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,11 @@ def test_more_connections_than_there_is_room_for_are_refused(url: str) -> None:
         assert until(lambda: sum(is_cut(peer) for peer in peers) >= 32)
         assert until(lambda: all(is_cut(peer) for peer in peers))  # the rest never asked
     assert httpx.get(f"{url}/healthz").status_code == 200
+
+
+def test_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
+    with ApiServer(make_library(tmp_path), port=0) as server, httpx.Client(base_url=server.url) as client:
+        assert client.get("/healthz").status_code == 200
+        (open_one,) = server._server.server_state.connections
+        inner = open_one.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        assert inner.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -38,6 +39,9 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes a connection in, or refuses it."""
+        # asyncio does so only where the listening socket names its protocol. Head and body of an answer are two writes:
+        # with Nagle's algorithm the second waits 40 ms for the client's delayed acknowledgement of the first.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._out = _CountedTransport(transport)
         super().connection_made(self._out)  # type: ignore[arg-type]
         self._receiving_since = self._window_start = self.loop.time()
