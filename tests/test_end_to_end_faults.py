@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from daemon.discovery import NAME
 from index.lock import FileLock
 from ops.faults import Fault, Plan, fired
 from ops.fsck import check_state, compare_states
@@ -175,18 +176,35 @@ def test_a_node_may_die(crawl: Path, peaceful: Path, tmp_path: Path, slowly: Pla
     cluster, second = two_nodes
     state = tmp_path / "state"
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(run, crawl, state, *IN_PEACE, "--ray-address", cluster.address)
+        watched = ("--metrics", "--metrics-port", "0")
+        running = pool.submit(run, crawl, state, *IN_PEACE, *watched, "--ray-address", cluster.address)
         wait_for(lambda: (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0)
         writer = (state / "writer.lock").read_text()
         (embedder,) = {one.pid for one in fired(slowly.log)}
         cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
+        before = ray_nodes(state)
         cluster.remove_node(second, allow_graceful=False)
+        known = [before]
+        while not running.done():
+            known.append(ray_nodes(state) or known[-1])
+            time.sleep(0.2)
         result = running.result()
     assert result.returncode == 0, result.stderr
     embedders = {one.pid for one in fired(slowly.log)}
     assert embedder in embedders and len(embedders) == 2, "the node's death has not hit the embedder"
     assert (state / "writer.lock").read_text() == writer, "the writer was not where the state is"
+    assert len(before) >= 2 and before - known[-1], "Prometheus was not told that a node is gone"
+    assert not (state / NAME).exists(), "the daemon has ended, and is not to be missed"
     same(peaceful, state)
+
+
+def ray_nodes(state: Path) -> set[str]:
+    """Nodes that Prometheus is told of; none while there is no daemon."""
+    try:
+        groups = json.loads((state / NAME).read_text())
+    except FileNotFoundError:
+        return set()
+    return {group["labels"]["node"] for group in groups if group["labels"]["part"] == "ray"}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
