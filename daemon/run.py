@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,7 @@ def run(
         # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
+        telemetry.disk_free(shutil.disk_usage(folder).free)  # an alert takes 0 for what it says
         served = _serve_metrics(stack, config, metrics_access, health)
         crew = stack.enter_context(_crew(folder, config))
         telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)

@@ -15,6 +15,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY = CollectorRegistry()
 _DEFINED: list[Definition] = []
 
+REASONS = (
+    "bad_vector", "bad_view", "breaks_embedder", "broken_image", "color_mode", "decode_memory", "decode_timeout",
+    "decoder_crashed", "decompression_bomb", "duplicate_image", "duplicate_key", "forbidden_url", "no_foreground",
+    "no_image", "not_a_file", "not_a_tar", "not_embedded", "source_lost", "too_large", "too_many_bytes",
+    "too_many_members", "too_small", "truncated_tar", "unreadable_shard", "unsafe_name",
+)  # fmt: skip
+"""Everything that a sample, member or shard is refused for."""
+
 _STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RECON_BUCKETS = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -64,7 +72,7 @@ BUILD = _gauge("shapelode_build_info", "Always 1: what runs.", "version", "backb
 READY = _gauge("shapelode_ready", "1 while `/readyz` says yes, else 0.")
 
 IMAGES = _counter("shapelode_images_total", "Images stored since the daemon started.")
-REJECTS = _counter("shapelode_rejects_total", "Samples, members and shards refused.", "reason")
+REJECTS = _counter("shapelode_rejects_total", "Samples, members and shards refused.", "reason", known=REASONS)
 BATCHES = _counter("shapelode_batches_total", "Batches committed.")
 SHARDS_DONE = _counter("shapelode_shards_done_total", "Shards read to their end.")
 SHARDS_WAITING = _gauge("shapelode_waiting_shards", "Shards known and not yet begun.")

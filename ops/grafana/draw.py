@@ -111,7 +111,7 @@ def _panel(panel: Panel, series: Sequence[Series]) -> Image.Image:
 def _plot(pen: ImageDraw.ImageDraw, unit: str, series: Sequence[Series]) -> None:
     times = [at for _, points in series for at, _ in points]
     first, last = min(times), max(max(times), min(times) + 1.0)
-    top = nice(max(value for _, points in series for _, value in points))
+    top = _axis(max(value for _, points in series for _, value in points), unit)
     wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     for tick in range(_TICKS + 1):
         y = _TOP + high * (1 - tick / _TICKS)
@@ -135,6 +135,11 @@ def _legend(pen: ImageDraw.ImageDraw, names: Sequence[str]) -> None:
         pen.rectangle((x, _HEIGHT - 17, x + 8, _HEIGHT - 13), colour)
         pen.text((x + 12, _HEIGHT - 15), name, _INK, font, anchor="lm")
         x += width + 24
+
+
+def _axis(value: float, unit: str) -> float:
+    scale = 1024.0 ** int(math.log(value, 1024)) if unit == "bytes" and value >= 1 else 1.0
+    return nice(value / scale) * scale
 
 
 def nice(value: float) -> float:

@@ -105,7 +105,7 @@ _OVERVIEW = Dashboard("overview", "overview", (
 _INGEST = Dashboard("ingest", "ingest", (
     _RATE,
     _lines("Refused", "Samples a second that are refused, by reason.", "ops",
-           (f"sum by (reason) (rate({_of('shapelode_rejects_total')}[5m]))", "{{reason}}")),
+           (f"topk(7, sum by (reason) (rate({_of('shapelode_rejects_total')}[5m])))", "{{reason}}")),
     _REJECT_SHARE,
     _lines("Time of a batch in a stage", "Median and 95th percentile.", "s",
            *_quantiles("shapelode_stage_seconds", "stage")),
