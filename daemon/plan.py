@@ -66,13 +66,18 @@ class ShardPlan:
     def _is_read(self, shard: str) -> bool:
         stamp = local_stamp(shard)
         if shard in self._handed:
-            return self._handed[shard] == stamp
+            return self._handed[shard] == stamp or self._is_blocked(shard)
         record = self._known.get(shard)
-        if record is not None and record.done and _stamp_of(record, stamp) == stamp:
+        if record is not None and (record.blocked or (record.done and _stamp_of(record, stamp) == stamp)):
             self._handed[shard] = stamp
             self.skipped.append(record)
             return True
         return False
+
+    def _is_blocked(self, shard: str) -> bool:
+        """A person deleted it: whatever it holds by now would be refused."""
+        record = self._known.get(shard)
+        return record is not None and record.blocked
 
     def look_again(self) -> None:
         """Looks for new and grown shards; only with ``follow``."""

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from daemon.plan import ShardPlan, Stretch
 from index.records import ShardRecord
@@ -47,6 +48,15 @@ def test_finished_shards_are_skipped_and_started_ones_resumed(tmp_path: Path) ->
     assert drain(plan) == [Stretch(begun, 1), Stretch(new, 0)]
     assert [r.url for r in plan.skipped] == [done]
     assert [r.url for r in plan.resumed] == [begun]
+
+
+def test_a_shard_that_a_person_deleted_is_not_read_whatever_it_holds_by_now(tmp_path: Path) -> None:
+    path, other = shard(tmp_path, "0.tar"), shard(tmp_path, "1.tar")
+    known = [replace(record(path, 1, False), blocked=True), replace(record(other, 2, True), blocked=True)]
+    plan = ShardPlan([str(tmp_path)], known, follow=True, settle_s=0)
+    write_shard(Path(other), ["x", "y", *(f"z{i}" for i in range(20))])
+    plan.look_again()
+    assert drain(plan) == [] and [r.url for r in plan.skipped] == [path, other]
 
 
 def test_a_finished_shard_that_grew_is_read_on(tmp_path: Path) -> None:

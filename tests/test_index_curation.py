@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from index.browse import Filter
 from index.curation import ClusterDeletion, ClusterEdit, Edit, ImageEdit, SourceEdit
 from index.ingest import Ingest
+from index.jobs import ReconOutput
 from index.library import Library, open_library
 from index.search import SimilaritySearch
 from index.stream.batch import Mark
@@ -291,4 +294,50 @@ def test_positions_without_an_image_are_accounted_for(tmp_path: Path) -> None:
     ingest.edit(ImageEdit((0, 1), "delete"))
     library = closed(ingest, tmp_path)
     assert library.status().images == 0 and library.shards().items[0].deleted == 2 and DIM
+    library.close()
+
+
+ACTS = ("name", "hold", "delete", "quarantine", "drop", "start", "finish")
+
+
+def act(ingest: Ingest, name: str, random: np.random.Generator, waiting: list[ReconOutput]) -> None:
+    """Something a person or a reconstruction does, to whatever there is."""
+    library = inside(ingest)
+    clusters = [cluster.id for cluster in library.clusters(limit=1000).items] or [1]
+    images = [image.id for image in library.images(limit=1000).items]
+    cluster, some = int(random.choice(clusters)), tuple(random.choice(images, 3).tolist())
+    edits: dict[str, Edit] = {
+        "name": ClusterEdit(cluster, "n" * int(random.integers(9)), ("tag",)),
+        "hold": ClusterEdit(cluster, quarantined=bool(random.random() < 0.5)),
+        "delete": ImageEdit(some, "delete"),
+        "quarantine": ImageEdit(some, "quarantine"),
+        "drop": ClusterDeletion(cluster),
+    }
+    if name in edits:
+        ingest.edit(edits[name])
+    elif name == "finish" and waiting:
+        ingest.publish(waiting.pop())
+    elif name == "start" and ingest.due(POLICY).jobs:
+        waiting.append(shape_of(ingest.recon_input(due_job(ingest), POLICY), loss=float(random.random())))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_people_do_in_between_all_agrees(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ingest = open_ingest(tmp_path / "state")
+    waiting: list[ReconOutput] = []
+    done: Counter[str] = Counter()
+    for one in restless("/a.tar", 240, 12, seed=50 * seed):
+        ingest.commit(one)
+        for name in random.choice(ACTS, 3, p=(0.2, 0.1, 0.2, 0.1, 0.05, 0.2, 0.15)).tolist():
+            with suppress(NotFoundError):
+                act(ingest, name, random, waiting)
+                done[name] += 1
+        if random.random() < 0.2:
+            ingest.close()
+            ingest = open_ingest(tmp_path / "state")
+    assert len(done) >= len(ACTS) - 1, done
+    ingest.settle()
+    library = closed(ingest, tmp_path)
+    assert library.status().images == 240 - len(library.deleted()) < 240
     library.close()
