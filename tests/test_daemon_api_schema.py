@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    response_schema_conformance,
     status_code_conformance,
 )
 
@@ -24,7 +24,7 @@ from index.stream.decode import decode_image
 from tests.library_factory import make_library
 from tests.test_daemon_query import FakeBackbone, loading
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
 EXAMPLES = 8  # of each route; `deadline` is off, since a loaded machine proves nothing
 
 
@@ -35,31 +35,54 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     library.close()
 
 
+def validator(document: dict[str, Any], path: str, method: str, response: Any) -> Draft202012Validator | None:
+    """What a response has to be by the schema; None where it may be any bytes."""
+    declared = document["paths"][path][method.lower()]["responses"][str(response.status_code)]
+    kind = response.headers.get("content-type", [""])[0].partition(";")[0]
+    schema = declared.get("content", {}).get("application/json", {}).get("schema")
+    if kind != "application/json" or schema is None:
+        return None
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def near(value: object) -> object:
+    """A number brought to where there is something; ids that are drawn at random would hardly ever exist."""
+    return value % 16 if type(value) is int else value
+
+
 def test_every_answer_is_as_declared(library: Library) -> None:
     query = ImageQuery(library, decode_image, loading(FakeBackbone(), []))
     app = create_app(library, query, edit=lambda edit: EditReport(True, 1))
+    document = app.openapi()
     # A stream of events does not end, which `test_daemon_editing` looks at.
     schema = schemathesis.openapi.from_asgi("/openapi.json", app).exclude(path="/v1/events")
     asked: Counter[str] = Counter()
-    statuses: Counter[int] = Counter()
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    found: set[tuple[str, int]] = set()
+
+    def as_declared(ctx: Any, response: Any, case: Any) -> None:
+        # schemathesis' own check can't read the fixed-length arrays of OpenAPI 3.1 within referenced schemas.
+        wanted = validator(document, case.operation.path, case.method, response)
+        if wanted is not None:
+            wanted.validate(response.json())
+        found.add((case.operation.label, response.status_code))
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
 
         @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            database=None,
+            max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.generate], database=None,
             suppress_health_check=list(HealthCheck),
-        )
+        )  # fmt: skip
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            response = case.call_and_validate(checks=CHECKS)
+            for parameters in (case.path_parameters, case.query):
+                for name in {"id", "version", "other"} & set(parameters or ()):
+                    parameters[name] = near(parameters[name])
+            case.call_and_validate(checks=[*CHECKS, as_declared])
             asked[case.operation.label] += 1
-            statuses[response.status_code] += 1
 
         ask()
-    routes = sum(map(len, app.openapi()["paths"].values()))
-    assert len(asked) == routes - 1, asked
-    assert {200, 404, 422} <= set(statuses), statuses
+    assert len(asked) == sum(map(len, document["paths"].values())) - 1, asked
+    answered = {label for label, status in found if status == 200}
+    assert {"GET /v1/images/{id}", "GET /v1/shapes", "GET /v1/changes", "POST /v1/edits"} <= answered, found
+    assert {404, 422} <= {status for _, status in found}
