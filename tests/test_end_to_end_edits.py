@@ -8,32 +8,34 @@ import time
 from pathlib import Path
 
 from daemon.client import Client
-from index.curation import ClusterEdit
+from index.curation import ImageEdit
 from ops.fsck import check_state
 from ops.synth.shards import write_shards
 from tests.test_end_to_end import command, shapelode
 
 OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", "--set", "recon.enabled=false"]
 WAIT_S = 180
+IMAGES = 12
 
 
 def test_the_shell_and_the_client_ask_the_daemon(tmp_path: Path) -> None:
-    shards, state = write_shards(tmp_path / "crawl", shapes=2, views=12, seed=1, per_shard=24), tmp_path / "state"
+    shards, state = (
+        write_shards(tmp_path / "crawl", shapes=1, views=IMAGES, seed=1, per_shard=IMAGES),
+        tmp_path / "state",
+    )
     with subprocess.Popen(
         command("run", "--shards", str(shards), "--state", str(state), *OPTIONS), stderr=subprocess.PIPE, text=True
     ) as daemon:
         try:
             with Client(_place(state, daemon)) as client:
                 deadline = time.monotonic() + WAIT_S
-                while client.status().images < 20 and time.monotonic() < deadline:
+                while client.status().images < IMAGES and time.monotonic() < deadline:
                     time.sleep(0.2)
-                before = client.status().images
+                assert client.status().images == IMAGES
                 done = shapelode("delete", "--image", "3", "--yes", "--json", "--state", str(state))
                 assert json.loads(done.stdout) == {"changed": True, "images": 1}, done.stderr
-                assert client.status().images == before - 1
-                for cluster in client.clusters(limit=1).items:
-                    assert client.edit(ClusterEdit(cluster.id, "by the client")).changed
-                    assert client.cluster(cluster.id).name == "by the client"
+                assert client.status().images == IMAGES - 1
+                assert client.edit(ImageEdit((1,), "quarantine")).changed and client.image(1).quarantined
         finally:
             daemon.terminate()
             told = daemon.communicate(timeout=WAIT_S)[1]
