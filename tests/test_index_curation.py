@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -246,6 +247,11 @@ def test_queries_forget_what_was_deleted(ingest: Ingest, tmp_path: Path) -> None
     closed(ingest, tmp_path).close()
 
 
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return busy_state(tmp_path_factory.mktemp("busy") / "state", edits=False)
+
+
 EDITS: dict[str, Edit] = {
     "delete": ImageEdit((3, 4), "delete"),
     "name": ClusterEdit(1, "name"),
@@ -256,9 +262,8 @@ EDITS: dict[str, Edit] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("point", ["edit.before", "edit.during", "edit.after"])
-def test_an_edit_that_breaks_off_is_done_once(tmp_path: Path, point: str, edit: str) -> None:
-    busy_state(tmp_path / "state", edits=False)
-    ingest = open_ingest(tmp_path / "state")
+def test_an_edit_that_breaks_off_is_done_once(busy: Path, tmp_path: Path, point: str, edit: str) -> None:
+    ingest = open_ingest(shutil.copytree(busy, tmp_path / "state"))
     arm(Plan(str(tmp_path / "fired"), (Fault(point, "os_error"),)))
     try:
         with pytest.raises((OSError, StorageError)):
