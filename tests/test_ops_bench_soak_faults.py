@@ -54,6 +54,15 @@ def test_every_kind_that_can_be_done_comes_before_any_comes_twice(tmp_path: Path
     }  # fmt: skip
 
 
+def test_without_kills_no_process_is_ended(tmp_path: Path) -> None:
+    stand_in = Remembers()
+    spared = Chaos(stand_in, stand_in, stand_in, tmp_path, 0, kills=False)  # type: ignore[arg-type]
+    for _ in range(20):
+        spared.strike()
+    assert "kill" not in stand_in.done and {"torn", "read_slowly"} <= {*stand_in.done}
+    assert spared.unfired() == ["miner frozen", "embedder frozen", "flood of connections"]
+
+
 def test_an_actor_is_really_killed(tmp_path: Path) -> None:
     victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     dealt = chaos(tmp_path, Remembers({"miner": [psutil.Process(victim.pid)]}))

@@ -101,18 +101,20 @@ def soak(
     seed: Annotated[int, typer.Option(help="Draws photos and faults.")] = 0,
     fault_s: Annotated[float, typer.Option(min=1, help="Seconds between two faults.")] = 25,
     shard_s: Annotated[float, typer.Option(min=1, help="Seconds between two shards.")] = 30,
+    kills: Annotated[bool, typer.Option(help="Kill processes, too; without, each lives long enough to leak.")] = True,
     keep: Annotated[Path | None, typer.Option(help="Empty folder to keep state, shards and log in.")] = None,
     write: Annotated[Path | None, typer.Option(help="Page of the docs whose section is written anew.")] = None,
     json: Json = None,
 ) -> None:
     """Random faults on the running daemon: is anything lost, do memory, file handles and threads stay flat?"""
-    settings = soak_benchmark.Settings(minutes, seed, fault_s=fault_s, shard_s=shard_s)
+    settings = soak_benchmark.Settings(minutes, seed, fault_s=fault_s, shard_s=shard_s, kills=kills)
     tell = Console(stderr=True, soft_wrap=True).print
     tell(f"seed {seed}")
     found = soak_benchmark.run(settings, keep, tell)
     _show(found.report, json)
     if write is not None:
-        write_section(write, found.section(f"python -m ops.bench soak --minutes {minutes:g} --seed {seed}"))
+        flags = f"--minutes {minutes:g} --seed {seed} --fault-s {fault_s:g} --shard-s {shard_s:g}"
+        write_section(write, found.section(f"python -m ops.bench soak {flags}{'' if kills else ' --no-kills'}"))
     if found.losses:
         raise StateError(f"seed {seed}: {len(found.losses)} losses: {'; '.join(found.losses[:5])}")
 

@@ -28,7 +28,9 @@ _JUMPS_S = (-3600.0, 365 * 86400.0)
 class Chaos:
     """Deals faults; counts what fired."""
 
-    def __init__(self, daemon: Daemon, feed: Feed, peers: Peers, folder: Path, seed: int) -> None:
+    def __init__(
+        self, daemon: Daemon, feed: Feed, peers: Peers, folder: Path, seed: int, *, kills: bool = True
+    ) -> None:
         self._daemon = daemon
         self._feed = feed
         self._peers = peers
@@ -48,6 +50,9 @@ class Chaos:
             "stuck scraper": lambda: self._peer(lambda: self._peers.scrape_and_stop(self._daemon.metrics)),
             "flood of connections": lambda: self._peer(lambda: self._peers.flood(self._daemon.api)),
         }
+
+        if not kills:
+            self._kinds = {kind: act for kind, act in self._kinds.items() if not kind.endswith("killed")}
 
     def strike(self) -> str:
         """Does the next thing in the deck; says what, empty if it could not be done now."""

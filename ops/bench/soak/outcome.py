@@ -10,6 +10,7 @@ from ops.bench.report import Measure, Report
 from ops.bench.soak.samples import Slope
 
 TITLE = "Soak: random faults on the running daemon"
+CALM_TITLE = "Soak: random faults that end no process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,14 @@ class Outcome:
         fired: how often each kind of fault came.
         slopes: kind of process, unit and slope.
         facts: settings and counts.
+        title: of the section.
     """
 
     losses: list[str]
     fired: Counter[str]
     slopes: list[tuple[str, str, Slope]]
     facts: dict[str, str | int | float]
+    title: str = TITLE
 
     def report(self) -> Report:
         """The figures."""
@@ -34,7 +37,7 @@ class Outcome:
         for kind, unit, slope in self.slopes:
             name = f"{kind}: {unit} an hour (± {slope.error:.1f}, at most {slope.highest:.0f}"
             measures.append(Measure(f"{name}, seen {slope.seconds / 60:.0f} min)", slope.per_hour, "lower"))
-        return Report(TITLE, measures, {**self.facts, **self.fired})
+        return Report(self.title, measures, {**self.facts, **self.fired})
 
     def section(self, command: str) -> FaultSection:
         """The section of the docs; faults come all at once, so a loss is of all of them together."""
@@ -46,4 +49,4 @@ class Outcome:
             f"seen for {slope.seconds / 60:.0f} min."
             for kind, unit, slope in self.slopes
         ]
-        return FaultSection(TITLE, command, [f"{said}.", *slopes], rows)
+        return FaultSection(self.title, command, [f"{said}.", *slopes], rows)

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from ops.bench.soak.daemon import Daemon, leftovers
 from ops.bench.soak.faults import Chaos
 from ops.bench.soak.feed import Feed
-from ops.bench.soak.outcome import Outcome
+from ops.bench.soak.outcome import CALM_TITLE, TITLE, Outcome
 from ops.bench.soak.peers import Peers
 from ops.bench.soak.samples import Sampler, Slope
 from ops.errors import StateError
@@ -42,6 +42,7 @@ class Settings:
         per_shard: samples a shard.
         shard_s: seconds between two shards.
         fault_s: seconds between two faults.
+        kills: kill processes too; without, each lives long enough to show whether it leaks.
     """
 
     minutes: float = 60.0
@@ -49,6 +50,7 @@ class Settings:
     per_shard: int = 16
     shard_s: float = 30.0
     fault_s: float = 25.0
+    kills: bool = True
 
 
 class Soak:
@@ -62,7 +64,7 @@ class Soak:
         self._feed = Feed(folder / "shards", settings.per_shard, settings.seed)
         self._peers = Peers()
         self._daemon = Daemon(self._state, folder / "shards", self._log)
-        self._chaos = Chaos(self._daemon, self._feed, self._peers, folder, settings.seed)
+        self._chaos = Chaos(self._daemon, self._feed, self._peers, folder, settings.seed, kills=settings.kills)
         self._sampler = Sampler()
         self._exits: Counter[str] = Counter()
         self._metrics: dict[str, float] = {}
@@ -231,4 +233,5 @@ def run(settings: Settings, keep: Path | None, tell: Tell) -> Outcome:
         soak = Soak(keep or Path(temporary), settings, tell)
         soak.run()
         losses = soak.judge()
-        return Outcome(losses, soak.fired(), soak.slopes(), soak.facts())
+        title = TITLE if settings.kills else CALM_TITLE
+        return Outcome(losses, soak.fired(), soak.slopes(), soak.facts(), title)
