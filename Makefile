@@ -21,8 +21,10 @@ demo: $(READY)  ## mine shapes from a procedural stream, end to end
 demo-stop: $(READY)  ## stop the library page the demo left running
 	$(BIN)/python -m ops.demo --state demo-state --stop
 
+# Tests that start daemons take the whole machine, one after another; all others share it.
 test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --ignore-glob='*/test_end_to_end*'
+	$(BIN)/python -m pytest tests/test_end_to_end*.py
 
 gltf-validator:  ## install Khronos' glTF validator for the tests, if Node is there
 	@if command -v npm >/dev/null; then cd tests/gltf && npm ci --silent --no-audit --no-fund; \

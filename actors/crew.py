@@ -12,14 +12,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from actors.embedder import BackboneInfo, Embedder
+from actors.embedder import Embedder
 from actors.miner import Miner
+from actors.plan import BackboneInfo, CrewPlan
 from actors.reader import ShardReader
-from actors.reconstructor import Reconstructor, ReconstructorOptions
-from index.ingest import IngestConfig
+from actors.reconstructor import Reconstructor
 from index.records import ShardRecord
-from index.schedule import Policy
-from index.stream.options import ReadOptions
 from ops.errors import ConfigError, ShapelodeError, WorkerError
 
 Handle = Any
@@ -28,27 +26,6 @@ Ref = Any
 """A Ray object reference."""
 _RETRIES = 60  # a second apart: longer than Ray takes to notice that a node is gone
 _LONGEST_REASON = 300
-
-
-@dataclass(frozen=True, slots=True)
-class CrewPlan:
-    """How many actors of each kind, what they are given and what Ray sets aside for them."""
-
-    folder: str
-    backbone: str
-    device: str
-    precision: str
-    read: ReadOptions
-    readers: int
-    embedders: int
-    embedder_cpus: float
-    embedder_gpus: float
-    reconstructors: int
-    reconstructor_cpus: float
-    reconstructor_gpus: float
-    reconstructor: ReconstructorOptions
-    ingest: IngestConfig
-    policy: Policy
 
 
 def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: float) -> None:
@@ -119,11 +96,13 @@ def hire(plan: CrewPlan) -> Crew:
         StateError: the state directory can't be used.
     """
     embedders = [_embedder(plan) for _ in range(plan.embedders)]
-    info: BackboneInfo = get([actor.info.remote() for actor in embedders])[0]
-    miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
-    shards: list[ShardRecord] = get(miner.open.remote())
+    loading = [actor.info.remote() for actor in embedders]
+    # Their processes start while the backbone is loaded.
     readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.read) for _ in range(plan.readers)]
     reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
+    info: BackboneInfo = get(loading)[0]
+    miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
+    shards: list[ShardRecord] = get(miner.open.remote())
     return Crew(plan, info, miner, shards, readers, embedders, reconstructors)
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import ray
 
-from actors.resources import claim_process, pick_device, resident_bytes
-from index.backbones import Backbone, load_backbone
+from actors.plan import BackboneInfo
+from actors.resources import claim_process, resident_bytes
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
 
+if TYPE_CHECKING:
+    from index.backbones import Backbone
+
 _CHECK_SIDE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class BackboneInfo:
-    """Identity of a loaded backbone."""
-
-    name: str
-    fingerprint: str
-    dim: int
 
 
 class Embedder:
@@ -30,14 +23,17 @@ class Embedder:
 
     def __init__(self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"]) -> None:
         claim_process()
-        self._choice = (name, pick_device(device), precision)
+        self._choice = (name, device, precision)
         self._backbone: Backbone | None = None
 
     def _loaded(self) -> Backbone:
         # Not in the constructor: a restarted actor runs only that, and an error there hides its cause.
         if self._backbone is None:
+            from actors.device import claim_device  # the daemon imports this module, and torch takes seconds
+            from index.backbones import load_backbone
+
             name, device, precision = self._choice
-            self._backbone = load_backbone(name, device=device, precision=precision)
+            self._backbone = load_backbone(name, device=claim_device(device), precision=precision)
         return self._backbone
 
     def info(self) -> BackboneInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actors.embedder import BackboneInfo
+from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
 from index.curation import Edit, EditReport
 from index.ingest import CommitReport, Ingest, IngestConfig, SettleReport

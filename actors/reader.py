@@ -14,7 +14,7 @@ class ShardReader:
     """Reads shards batch by batch; any position can be asked for, so a restart loses nothing."""
 
     def __init__(self, options: ReadOptions) -> None:
-        claim_process(1)
+        claim_process()
         self._cursor = ShardCursor(options, DecoderPool(options.decode))
 
     @ray.method(num_returns=2)

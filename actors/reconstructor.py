@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import time
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from PIL import Image
+from actors.plan import ReconstructorOptions
+from actors.resources import claim_process, resident_bytes
+from index.jobs import ReconInput, ReconOutput
 
-from actors.resources import claim_process, pick_device, releasing_memory, resident_bytes
-from actors.views import make_views
-from index.backbones import Backbone, load_backbone
-from index.codec import decode_crop, decode_mask
-from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
-from index.records import CameraRecord
-from ops.faults import reach
-from recon import (
-    Cameras,
-    Mesh,
-    ReconConfig,
-    Reconstruction,
-    Views,
-    mesh_to_bytes,
-    reconstruct,
-    register,
-    render_preview,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReconstructorOptions:
-    """How reconstructions are made."""
-
-    backbone: str
-    precision: Literal["auto", "fp32", "bf16"]
-    device: str
-    effort: Literal["draft", "quick", "full"]
-    max_views: int
-    min_views: int
-    seed: int
+if TYPE_CHECKING:
+    from actors.reconstruction import Workshop
 
 
 class Reconstructor:
@@ -50,14 +18,7 @@ class Reconstructor:
     def __init__(self, options: ReconstructorOptions) -> None:
         claim_process()
         self._options = options
-        self._device = pick_device(options.device)
-        self._backbone: Backbone | None = None
-
-    def _loaded(self) -> Backbone:
-        if self._backbone is None:
-            options = self._options
-            self._backbone = load_backbone(options.backbone, device=self._device, precision=options.precision)
-        return self._backbone
+        self._workshop: Workshop | None = None
 
     def run(self, given: ReconInput) -> ReconOutput:
         """Reconstructs a cluster, from the version before if there is one.
@@ -65,84 +26,12 @@ class Reconstructor:
         Raises:
             ReconstructionError: the reconstruction broke, or memory ran out.
         """
-        with releasing_memory():
-            return self._run(given)
+        if self._workshop is None:
+            from actors.reconstruction import Workshop  # the daemon imports this module, and torch takes seconds
 
-    def _run(self, given: ReconInput) -> ReconOutput:
-        began = time.perf_counter()
-        reach("recon.before")
-        views = self._views(given)
-        before = Reconstruction.from_bytes(given.field) if given.field is not None else None
-        baseline = register(views, before, device=self._device) if before is not None else None
-        config = replace(
-            ReconConfig.preset(self._options.effort),
-            max_views=self._options.max_views,
-            min_views=min(self._options.min_views, self._options.max_views),
-        )
-        found = reconstruct(views, config, warm=before, seed=self._options.seed, device=self._device)
-        output = _output(given, found, baseline, time.perf_counter() - began, torch.device(self._device).type)
-        reach("recon.output")
-        return output
-
-    def _views(self, given: ReconInput) -> Views:
-        crops = np.stack([decode_crop(raw) for raw in given.crops])
-        masks = np.stack([decode_mask(raw) for raw in given.masks])
-        return make_views(self._loaded(), np.asarray(given.samples, np.int64), crops, masks)
+            self._workshop = Workshop(self._options)
+        return self._workshop.run(given)
 
     def memory(self) -> int:
         """Resident memory in bytes."""
         return resident_bytes()
-
-
-def _output(
-    given: ReconInput, found: Reconstruction, baseline: Cameras | None, seconds: float, device: str
-) -> ReconOutput:
-    before = float(baseline.loss.mean()) if baseline is not None else 1.0
-    warm = given.field is not None
-    shape = found.shape
-    if shape is None:
-        nothing = len(given.samples)
-        return ReconOutput(
-            given.job, found.verdict, found.reason, 1.0, before, 0.0, 1.0, nothing, warm, seconds,
-            samples=given.samples, device=device,
-        )  # fmt: skip
-    quality, mesh = shape.quality, shape.mesh
-    return ReconOutput(
-        job=given.job,
-        verdict=found.verdict,
-        reason=found.reason,
-        loss=quality.loss,
-        baseline_loss=before,
-        silhouette_iou=quality.silhouette_iou,
-        feature_distance=quality.feature_distance,
-        views=quality.views,
-        warm=warm,
-        seconds=seconds,
-        vertices=len(mesh.vertices),
-        faces=len(mesh.faces),
-        cameras=_camera_records(given.samples, shape.cameras),
-        artifacts=_artifacts(found, mesh),
-        samples=given.samples,
-        device=device,
-    )
-
-
-def _artifacts(found: Reconstruction, mesh: Mesh) -> dict[str, bytes]:
-    picture = io.BytesIO()
-    Image.fromarray(render_preview(mesh, transparent=True)).save(picture, "PNG", optimize=True)
-    return {FIELD: found.to_bytes(), MESH: mesh_to_bytes(mesh, "ply"), PREVIEW: picture.getvalue()}
-
-
-def _camera_records(samples: list[int], cameras: Cameras) -> list[CameraRecord]:
-    return [
-        CameraRecord(
-            sample=sample,
-            R=tuple(tuple(float(v) for v in row) for row in cameras.R[i]),  # type: ignore[arg-type]
-            t=tuple(float(v) for v in cameras.t[i]),  # type: ignore[arg-type]
-            fov=float(np.degrees(cameras.fov[i])),
-            offset=(float(cameras.offset[i, 0]), float(cameras.offset[i, 1])),
-            loss=float(cameras.loss[i]),
-            weight=float(cameras.weight[i]),
-        )
-        for i, sample in enumerate(samples)
-    ]

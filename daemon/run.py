@@ -15,8 +15,8 @@ from threading import Event
 
 from rich.console import Console
 
-from actors.crew import Crew, CrewPlan, get, hire, start_ray, stop_ray
-from actors.reconstructor import ReconstructorOptions
+from actors.crew import Crew, get, hire, start_ray, stop_ray
+from actors.plan import CrewPlan, ReconstructorOptions
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
 from daemon.config import Config

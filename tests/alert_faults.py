@@ -41,13 +41,14 @@ _SLOW_S = 8.0
 
 
 def serve(scene: str, folder: Path, shards: list[str], told: Connection) -> None:
-    """Runs one daemon until it is killed; tells the address of its metrics first."""
+    """Runs one daemon until it is killed; first tells the address of its metrics, and waits until they are scraped."""
     telemetry = Telemetry()
     health = Health(telemetry)
     health.phase = Phase.RUNNING
     telemetry.disk_free(2**40)  # the machine of the test may have little
     with pytest.MonkeyPatch.context() as patch, MetricsServer("127.0.0.1", 0, health=health) as server:
         told.send(server.url.removeprefix("http://").removesuffix("/metrics"))
+        told.recv()
         loop.replace_ray(patch)
         quick = pipeline_module.wait
         patch.setattr(pipeline_module, "wait", lambda refs, s: (time.sleep(LOOK_S), quick(refs, s))[1])

@@ -157,6 +157,15 @@ def test_help_is_quick_and_loads_nothing_heavy(folder: Path) -> None:
     assert time.monotonic() - start < 5  # about 0.4 s; far above it on a busy machine
 
 
+def test_the_daemon_itself_never_loads_torch(folder: Path) -> None:
+    """Only actors that compute do, so that a daemon is up seconds sooner."""
+    root = Path(__file__).parents[1]
+    script = "import sys, daemon.run; print([m for m in ('torch', 'timm', 'skimage', 'trimesh') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(root)})  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
 def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
     root = Path(__file__).parents[1]
     command = f"{sys.executable} -m daemon.cli rejects --json --state {folder} | true"

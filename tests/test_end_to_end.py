@@ -28,6 +28,7 @@ SHAPES, VIEWS = 2, 24
 QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=8"]
 NO_SHAPES = ["--set", "recon.enabled=false"]
 EARLY = ["--set", "recon.min_views=8"]
+DRAFT = ["--set", "recon.effort=draft"]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def kill_after(shards: Path, state: Path, images: int, number: int) -> subproces
 def whole(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of an uninterrupted run, with shapes."""
     state = tmp_path_factory.mktemp("whole")
-    result = run(crawl, state, *EARLY)
+    result = run(crawl, state, *EARLY, *DRAFT)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["images"] + json.loads(result.stdout)["rejected"] == SHAPES * VIEWS
     return state

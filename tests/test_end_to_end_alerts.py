@@ -11,7 +11,9 @@ import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -63,16 +65,22 @@ def hurried(path: Path, folder: Path) -> Path:
     return copy
 
 
+class Running(NamedTuple):
+    """A daemon in a process of its own, whose fault waits for a message, and the address of its metrics."""
+
+    address: str
+    go: Connection
+
+
 @contextmanager
-def running(scene: str, folder: Path, shards: list[str]) -> Iterator[str]:
-    """A daemon in a process of its own; the address of its metrics."""
+def running(scene: str, folder: Path, shards: list[str]) -> Iterator[Running]:
     forked = multiprocessing.get_context("fork")
     ours, theirs = forked.Pipe()
     process = forked.Process(target=serve, args=(scene, folder, shards, theirs), daemon=True)
     process.start()
     try:
         assert ours.poll(30), f"{scene} did not start"
-        yield ours.recv()
+        yield Running(ours.recv(), ours)
     finally:
         process.kill()
         process.join()
@@ -100,11 +108,15 @@ def test_every_alert_fires_on_its_fault_and_only_there(crawl: list[str], tmp_pat
     with ExitStack() as stack:
         folders = {scene: tmp_path / scene for scene in SCENES}
         stack.enter_context(tiny_disk(folders["small_disk"], 16))
-        scenes = {stack.enter_context(running(scene, folders[scene], crawl)): scene for scene in SCENES}
+        daemons = {scene: stack.enter_context(running(scene, folders[scene], crawl)) for scene in SCENES}
+        scenes = {daemon.address: scene for scene, daemon in daemons.items()}
         doomed = ExitStack()
-        gone = doomed.enter_context(running("hung_encoder", tmp_path / "doomed", crawl))
+        gone = doomed.enter_context(running("hung_encoder", tmp_path / "doomed", crawl)).address
         server = stack.enter_context(scraping(tmp_path, [*scenes, gone], hurry, "400ms"))
-        eventually(lambda: len(server.query("up == 1")) == len(scenes) + 1, "all daemons to be scraped")
+        eventually(lambda: len(server.query("up == 1")) == len(scenes) + 1, "all daemons to be scraped", 180)
+        # What broke before Prometheus looked, it would never see as having risen.
+        for daemon in daemons.values():
+            daemon.go.send("go")
         doomed.close()
         for address, scene in scenes.items():
             wanted = FIRES[scene]

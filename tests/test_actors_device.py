@@ -5,7 +5,7 @@ import weakref
 import pytest
 import torch
 
-from actors.resources import releasing_memory
+from actors.device import releasing_memory
 from ops.errors import ReconstructionError
 
 

@@ -1,0 +1,53 @@
+"""What actors are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from index.ingest import IngestConfig
+from index.schedule import Policy
+from index.stream.options import ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneInfo:
+    """Identity of a loaded backbone."""
+
+    name: str
+    fingerprint: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructorOptions:
+    """How reconstructions are made."""
+
+    backbone: str
+    precision: Literal["auto", "fp32", "bf16"]
+    device: str
+    effort: Literal["draft", "quick", "full"]
+    max_views: int
+    min_views: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class CrewPlan:
+    """How many actors of each kind, what they are given and what Ray sets aside for them."""
+
+    folder: str
+    backbone: str
+    device: str
+    precision: str
+    read: ReadOptions
+    readers: int
+    embedders: int
+    embedder_cpus: float
+    embedder_gpus: float
+    reconstructors: int
+    reconstructor_cpus: float
+    reconstructor_gpus: float
+    reconstructor: ReconstructorOptions
+    ingest: IngestConfig
+    policy: Policy
