@@ -27,6 +27,8 @@ class ReconstructorOptions:
     precision: Literal["auto", "fp32", "bf16"]
     device: str
     effort: Literal["draft", "quick", "full"]
+    recipe: Literal["shapelode", "3dminer"]
+    field: Literal["auto", "voxel", "tensorf", "mlp"]
     max_views: int
     min_views: int
     seed: int

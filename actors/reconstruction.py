@@ -61,7 +61,7 @@ class Workshop:
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         baseline = register(views, before, device=self._device) if before is not None else None
         config = replace(
-            ReconConfig.preset(self._options.effort),
+            ReconConfig.preset(self._options.effort, self._options.recipe, self._options.field),
             max_views=self._options.max_views,
             min_views=min(self._options.min_views, self._options.max_views),
         )

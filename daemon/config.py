@@ -67,6 +67,12 @@ class ReconConfig(_Section):
     growth: float = Field(1.5, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
     effort: Literal["draft", "quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
+    recipe: Literal["shapelode", "3dminer"] = Field(
+        "shapelode", description="How first cameras are found: by search, or as in 3DMiner by factorising keypoints."
+    )
+    field: Literal["auto", "voxel", "tensorf", "mlp"] = Field(
+        "auto", description="How densities are kept while cameras are refined; `auto` is the recipe's own."
+    )
     workers: int = Field(1, ge=1, description="Reconstructor actors.")
     max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
     backoff_s: float = Field(

@@ -268,6 +268,8 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             backbone.precision,
             recon.device,
             recon.effort,
+            recon.recipe,
+            recon.field,
             recon.max_views,
             recon.min_views,
             recon.seed,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ops.errors import ConfigError
 
 Effort = Literal["draft", "quick", "full"]
 Symmetry = Literal["mirror", "none"]
+FieldKind = Literal["voxel", "tensorf", "mlp"]
+Recipe = Literal["shapelode", "3dminer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,14 @@ class JointStage:
         resolution: voxels along a side of the density grid.
         rays: most rays followed in a step, over all views; a view gets at most 200.
         dims: leading feature components rendered.
+        field: how densities and features are kept.
     """
 
     steps: int
     resolution: int
     rays: int
     dims: int
+    field: FieldKind = "voxel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class ReconConfig:
 
     Attributes:
         effort: preset that chose the stages; see :meth:`preset`.
+        recipe: how cameras are found at first: ``shapelode`` searches, ``3dminer`` factorises part keypoints, the
+            baseline.
         min_views: fewer usable views give the verdict ``too_few_views``.
         max_views: views that take part in the fit; the others are only registered.
         feature_dims: principal components kept of the patch features, at most 128.
@@ -88,6 +94,7 @@ class ReconConfig:
     """
 
     effort: Effort = "quick"
+    recipe: Recipe = "shapelode"
     min_views: int = 8
     max_views: int = 100
     feature_dims: int = 128
@@ -129,19 +136,31 @@ class ReconConfig:
             raise ConfigError(f"elevations must rise within -90 to 90 degrees, not {self.elevations}")
 
     @classmethod
-    def preset(cls, effort: Effort) -> ReconConfig:
-        """The settings of an effort.
+    def preset(
+        cls, effort: Effort, recipe: Recipe = "shapelode", field: FieldKind | Literal["auto"] = "auto"
+    ) -> ReconConfig:
+        """The settings of an effort and a recipe.
 
         Args:
             effort: ``draft`` for a first look on a busy machine, ``quick`` for a daemon on few cores, ``full`` for the
                 best shape.
+            recipe: ``3dminer`` assumes no symmetry and fits a neural field.
+            field: what the joint refinement fits; ``auto`` is the recipe's own.
 
         Raises:
             ConfigError: for any other name.
         """
         if effort not in _PRESETS:
             raise ConfigError(f"effort must be {', '.join(_PRESETS)}, not {effort!r}")
-        return replace(cls(), effort=effort, **_PRESETS[effort])
+        if recipe not in get_args(Recipe):
+            raise ConfigError(f"recipe must be {', '.join(get_args(Recipe))}, not {recipe!r}")
+        kinds: tuple[str, ...] = get_args(FieldKind)
+        if field not in (*kinds, "auto"):
+            raise ConfigError(f"field must be auto, {', '.join(kinds)}, not {field!r}")
+        config = replace(cls(), effort=effort, recipe=recipe, **_PRESETS[effort])
+        own: FieldKind = "voxel" if recipe == "shapelode" else "mlp"
+        joint = replace(config.joint, field=own if field == "auto" else field)
+        return replace(config, symmetry="mirror" if recipe == "shapelode" else "none", joint=joint)
 
 
 _PRESETS: dict[str, dict[str, Any]] = {

@@ -1,9 +1,8 @@
-"""Joint gradient refinement of a density field and the cameras, once a hypothesis is chosen.
+"""Joint gradient refinement of a field and the cameras, once a hypothesis is chosen.
 
-The field is a grid of densities with a few feature channels, as in DVGO (Sun et al., CVPR 2022, section 3), rendered
-by emission and absorption; poses are free as in BARF (Lin et al., ICCV 2021, section 3), whose coarse-to-fine
-annealing is a blur of the grid in the first rounds here. Silhouettes that disagree a little pull their cameras into
-place instead of carving thin parts away.
+The field, whatever keeps it (see `fields`), is rendered by emission and absorption; poses are free and the field goes
+from coarse to fine as in BARF (Lin et al., ICCV 2021, section 3). Silhouettes that disagree a little pull their
+cameras into place instead of carving thin parts away.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recon.config import JointStage
 from recon.em import Model
+from recon.fields import Field, make_field
 from recon.geometry import rotation
 from recon.render import RADIUS
 from recon.volume import Hypotheses
@@ -32,27 +32,15 @@ _OPACITY = 25.0
 _SEED_LEVEL, _SEED_SLOPE, _SEED_LIMIT = 0.8, 12.0, 4.0
 _SMOOTH = 0.06
 _FEATURE_WEIGHT = 0.5
-_ANNEALED, _COOLED = 0.4, 0.5
+_COOLED = 0.5
 _MAX_ROLL = 0.15
 _RAYS_PER_VIEW = 200
-_RATES = {"density": 0.15, "features": 0.05, "angles": 4e-3, "frame": 2e-3}
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """What is fitted.
-
-    Attributes:
-        density: ``(1, 1, D, D, D)`` logits.
-        features: ``(1, C, D, D, D)``.
-        angles: ``(N, 3)``.
-        frame: ``(N, 3)``.
-    """
-
-    density: Tensor
-    features: Tensor
-    angles: Tensor
-    frame: Tensor
+_POSE_RATES = {"angles": 4e-3, "frame": 2e-3}
+_PRUNED_FROM, _PRUNE_EVERY, _PRUNE_RESOLUTION = 0.25, 16, 24
+_EMPTY = 0.01
+"""Density below which a cell of the pruning grid counts as empty, if all cells around it do."""
+_UNSEEN = 1e-3
+"""Share of a ray's light below which a sample's features are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,104 +78,159 @@ def refine_jointly(
     """
     with torch.inference_mode(False), torch.enable_grad():
         # Tensors made in inference mode can't take part in a gradient; copies can.
-        masks, features, weight = _targets(model, poses, stage)
-        field = _start(poses, seed, stage, model)
-        rates = [{"params": [getattr(field, name)], "lr": rate} for name, rate in _RATES.items()]
-        optimizer = torch.optim.Adam(rates)
-        losses: list[Tensor] = []
+        scene = _Scene.of(model, poses, stage)
+        field = _start(poses, seed, stage, model, generator)
+        cameras = _Poses(poses.angles[0].clone().requires_grad_(), poses.frame[0].clone().requires_grad_())
+        optimizer, losses = _optimizer(field, cameras), []
+        occupied = None
         for done in range(stage.steps):
-            _cool(optimizer, done / stage.steps)
-            loss = _loss(field, model, masks, features, weight, stage, done, generator)
+            share = done / stage.steps
+            _cool(optimizer, share)
+            field.begin(share)
+            if share >= _PRUNED_FROM and done % _PRUNE_EVERY == 0:
+                occupied = _occupied(field)
+            loss = _loss(field, cameras, scene, occupied, stage, generator)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             losses.append(loss.detach())
             with torch.no_grad():
-                field.angles[:, 2].clamp_(-_MAX_ROLL, _MAX_ROLL)
+                cameras.angles[:, 2].clamp_(-_MAX_ROLL, _MAX_ROLL)
             tick((done + 1) / stage.steps)
-        refined = replace(poses, angles=field.angles.detach()[None], frame=field.frame.detach()[None])
-        occupancy: NDArray[np.float32] = _mirrored(field.density, model).detach().sigmoid()[0, 0].cpu().numpy()
+        field.begin(1.0)
+        refined = replace(poses, angles=cameras.angles.detach()[None], frame=cameras.frame.detach()[None])
+        occupancy: NDArray[np.float32] = field.grid(stage.resolution).sigmoid().cpu().numpy()
     loss = torch.stack(losses[-max(1, stage.steps // 4) :]).mean()
     return JointFit(refined, occupancy, float(loss))
 
 
-def _targets(model: Model, poses: Hypotheses, stage: JointStage) -> tuple[Tensor, Tensor, Tensor]:
-    """Masks ``(N, 1, M, M)``, leading features ``(N, C, P, P)`` of unit length, and weights ``(N,)``."""
-    evidence = model.evidence
-    features = F.normalize(evidence.features[..., : stage.dims], dim=-1).transpose(1, 2)
-    side = evidence.pixels
-    masks = evidence.fine_masks[:, None].clamp(0, 1).clone()
-    return masks, features.unflatten(2, (side, side)).clone(), poses.weight[0].clone()  # type: ignore[no-untyped-call]
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What is to be explained.
+
+    Attributes:
+        masks: ``(N, 1, M, M)``.
+        features: ``(N, C, P, P)`` leading components, of unit length.
+        weight: ``(N,)``.
+        distance: camera distance.
+    """
+
+    masks: Tensor
+    features: Tensor
+    weight: Tensor
+    distance: float
+
+    @classmethod
+    def of(cls, model: Model, poses: Hypotheses, stage: JointStage) -> _Scene:
+        """The evidence as images."""
+        evidence, side = model.evidence, model.evidence.pixels
+        features = F.normalize(evidence.features[..., : stage.dims], dim=-1).transpose(1, 2).unflatten(2, (side, side))  # type: ignore[no-untyped-call]
+        masks = evidence.fine_masks[:, None].clamp(0, 1)
+        return cls(masks.clone(), features.clone(), poses.weight[0].clone(), model.distance)
 
 
-def _start(poses: Hypotheses, seed: NDArray[np.float32], stage: JointStage, model: Model) -> _Field:
-    device = poses.angles.device
-    votes = torch.tensor(seed, device=device)[None, None]
-    votes = F.interpolate(votes, size=[stage.resolution] * 3, mode="trilinear", align_corners=False)
+@dataclass(frozen=True, slots=True)
+class _Poses:
+    """Angles ``(N, 3)`` and frames ``(N, 3)`` under refinement."""
+
+    angles: Tensor
+    frame: Tensor
+
+
+def _start(
+    poses: Hypotheses, seed: NDArray[np.float32], stage: JointStage, model: Model, generator: torch.Generator
+) -> Field:
+    votes = torch.tensor(seed, device=poses.angles.device)[None, None]
+    votes = F.interpolate(votes, size=[stage.resolution] * 3, mode="trilinear", align_corners=False)[0, 0]
     logits = (_SEED_SLOPE * (votes / votes.max() - _SEED_LEVEL)).clamp(-_SEED_LIMIT, _SEED_LIMIT)
-    features = torch.zeros(1, min(stage.dims, model.evidence.features.shape[-1]), *logits.shape[2:], device=device)
-    parts = (logits, features, poses.angles[0].clone(), poses.frame[0].clone())
-    return _Field(*(part.requires_grad_() for part in parts))
+    dims = min(stage.dims, model.evidence.features.shape[-1])
+    return make_field(stage.field, logits, dims, mirror=model.mirror, seed=generator.initial_seed())
+
+
+def _optimizer(field: Field, cameras: _Poses) -> torch.optim.Adam:
+    groups = [(getattr(field, name), rate) for name, rate in field.rates.items()]
+    groups += [(getattr(cameras, name), rate) for name, rate in _POSE_RATES.items()]
+    return torch.optim.Adam(
+        [
+            {"params": list(part.parameters()) if isinstance(part, nn.Module) else [part], "lr": rate, "first": rate}
+            for part, rate in groups
+        ]
+    )
 
 
 def _cool(optimizer: torch.optim.Optimizer, share: float) -> None:
     """Lowers the rates to a tenth over the last half."""
     factor = 1.0 if share < _COOLED else 1 - 0.9 * (share - _COOLED) / (1 - _COOLED)
-    for group, rate in zip(optimizer.param_groups, _RATES.values(), strict=True):
-        group["lr"] = rate * factor
+    for group in optimizer.param_groups:
+        group["lr"] = group["first"] * factor
 
 
-def _mirrored(density: Tensor, model: Model) -> Tensor:
-    return (density + density.flip(-1)) / 2 if model.mirror else density
+@torch.no_grad()
+def _occupied(field: Field) -> Tensor:
+    """Cells ``(1, 1, R, R, R)`` that are not empty or lie beside one that is not: 1, else 0."""
+    density = F.softplus(field.grid(_PRUNE_RESOLUTION))[None, None]
+    return F.max_pool3d((density > _EMPTY).float(), 3, 1, 1)
 
 
 def _loss(
-    field: _Field,
-    model: Model,
-    masks: Tensor,
-    features: Tensor,
-    weight: Tensor,
+    field: Field,
+    cameras: _Poses,
+    scene: _Scene,
+    occupied: Tensor | None,
     stage: JointStage,
-    done: int,
     generator: torch.Generator,
 ) -> Tensor:
     """Cross entropy of silhouettes, cosine distance of features, and the density's total variation."""
+    masks, device = scene.masks, scene.masks.device
     rays = max(1, min(_RAYS_PER_VIEW, stage.rays // len(masks)))
-    places = (torch.rand(len(masks), rays, 2, generator=generator) * 2 - 1).to(masks.device)
+    places = (torch.rand(len(masks), rays, 2, generator=generator) * 2 - 1).to(device)
     jitter = float(torch.rand((), generator=generator))
-    density = _mirrored(field.density, model)
-    smooth = F.avg_pool3d(F.pad(density, (1,) * 6, mode="replicate"), 3, 1)
-    alpha, seen = _march(field, smooth if done < _ANNEALED * stage.steps else density, model, places, jitter)
+    points, spacing = _points(cameras, places, field.resolution, scene.distance, jitter)
+    alpha, seen = _march(field, points, spacing, occupied)
     mask = F.grid_sample(masks, places[:, :, None], align_corners=False)[:, 0, :, 0]
-    target = F.grid_sample(features, places[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
+    target = F.grid_sample(scene.features, places[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
     outline = F.binary_cross_entropy(alpha.clamp(1e-4, 1 - 1e-4), mask, reduction="none").mean(1)
     apart = 1 - (F.normalize(seen, dim=-1, eps=1e-3) * target).sum(-1)
     appearance = (apart * mask * alpha.detach()).sum(1) / (mask.sum(1) + 1)
+    weight = scene.weight
     fit = (weight * (outline + _FEATURE_WEIGHT * appearance)).sum() / weight.sum().clamp_min(1e-6)
-    occupancy = density.sigmoid()
-    steps = [(occupancy.diff(dim=axis).square() + 1e-4).sqrt().mean() for axis in (2, 3, 4)]
-    return fit + _SMOOTH * torch.stack(steps).sum()
+    return fit + _SMOOTH * field.roughness()
 
 
-def _march(field: _Field, density: Tensor, model: Model, places: Tensor, jitter: float) -> tuple[Tensor, Tensor]:
-    """Opacity ``(N, K)`` and features ``(N, K, C)`` along the rays through window places ``(N, K, 2)``.
-
-    Emission and absorption with the quadrature of Max (1995), as in NeRF (Mildenhall et al., ECCV 2020, equation 3).
-    """
-    samples = density.shape[-1]
-    flat = (places - field.frame[:, None, 1:]) / field.frame[:, None, :1]
-    turn = rotation(field.angles)
+def _points(cameras: _Poses, places: Tensor, samples: int, distance: float, jitter: float) -> tuple[Tensor, float]:
+    """Samples ``(N, K, S, 3)`` along the rays through window places ``(N, K, 2)``, and their spacing."""
+    flat = (places - cameras.frame[:, None, 1:]) / cameras.frame[:, None, :1]
+    turn = rotation(cameras.angles)
     middle = -flat @ turn[:, :2]
-    step = middle / model.distance + turn[:, 2:]
+    step = middle / distance + turn[:, 2:]
     spacing = 2 * RADIUS / samples
     depth = torch.linspace(-RADIUS, RADIUS, samples, device=places.device) + jitter * spacing
-    points = (middle[..., None, :] + step[..., None, :] * depth[:, None]).flatten(0, 1)
-    grid = points[None, :, :, None]
-    logits = F.grid_sample(density, grid, align_corners=False, padding_mode="border")[0, 0, ..., 0]
+    return middle[..., None, :] + step[..., None, :] * depth[:, None], spacing
+
+
+def _march(field: Field, points: Tensor, spacing: float, occupied: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Opacity ``(N, K)`` and features ``(N, K, C)`` of rays of samples ``(N, K, S, 3)``.
+
+    Emission and absorption with the quadrature of Max (1995), as in NeRF (Mildenhall et al., ECCV 2020, equation 3).
+    Samples outside the volume or in empty cells are passed over.
+    """
+    samples, flat = points.shape[-2], points.flatten(0, 2)
+    index = _worth_asking(flat.detach(), occupied)
+    density = F.softplus(field.logits(flat[index]))
+    absorbed = density.new_zeros(len(flat)).index_copy(0, index, density * (_OPACITY * spacing))
+    absorbed = absorbed.unflatten(0, (-1, samples))  # type: ignore[no-untyped-call]
+    weights = torch.exp(-(absorbed.cumsum(-1) - absorbed)) * -torch.expm1(-absorbed)
+    lit = (weights.detach().flatten() > _UNSEEN).nonzero()[:, 0]
+    seen = field.features(flat[lit]) * weights.flatten()[lit, None]
+    rendered = seen.new_zeros(len(weights), seen.shape[-1]).index_add(0, lit // samples, seen)
+    shape = points.shape[:2]
+    return weights.sum(-1).unflatten(0, shape), rendered.unflatten(0, shape)  # type: ignore[no-untyped-call]
+
+
+def _worth_asking(points: Tensor, occupied: Tensor | None) -> Tensor:
+    """Rows of points ``(P, 3)`` inside the volume and outside its empty cells."""
     inside = (points.abs() < 1).all(-1)
-    absorbed = F.softplus(logits) * inside * (_OPACITY * spacing)
-    reached = torch.exp(-(absorbed.cumsum(-1) - absorbed))
-    weights = reached * -torch.expm1(-absorbed)
-    seen = F.grid_sample(field.features, grid, align_corners=False)[0, ..., 0]
-    rendered = (seen * weights).sum(-1).T
-    return weights.sum(-1).unflatten(0, places.shape[:2]), rendered.unflatten(0, places.shape[:2])  # type: ignore[no-untyped-call]
+    if occupied is not None:
+        near = F.grid_sample(occupied, points[None, :, None, None], mode="nearest", align_corners=False)
+        inside &= near[0, 0, :, 0, 0] > 0
+    return inside.nonzero()[:, 0]

@@ -17,6 +17,7 @@ from recon.em import Model
 from recon.evidence import FeatureBasis, fit_basis, gather_evidence
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
 from recon.joint import refine_jointly
+from recon.keypoint_start import keypoint_start
 from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import ProgressCallback, Reporter
 from recon.refine import HeldOut, judge_held_out
@@ -90,7 +91,8 @@ def reconstruct(
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
         if known is None or known.shape is None:
-            found = cold_start(model, config, chosen, generator, report)
+            begin = keypoint_start if config.recipe == "3dminer" else cold_start
+            found = begin(model, config, chosen, generator, report)
             found = _prefer_round(found, model, config, generator)
         else:
             found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)

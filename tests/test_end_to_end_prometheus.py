@@ -28,6 +28,7 @@ QUICK = {
     "stream.poll_s": 0.2,
     "recon.min_views": 8,
     "recon.max_views": 8,
+    "recon.effort": "draft",
     "ray.num_cpus": 2,
 }
 

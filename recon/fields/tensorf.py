@@ -1,0 +1,94 @@
+"""Densities and features as sums of products of planes and lines: TensoRF (Chen et al., ECCV 2022, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recon.fields.base import Field, variation
+from recon.geometry import voxel_grid
+
+_RANK, _FEATURE_RANK = 8, 4
+_PLANES = ((0, 1), (0, 2), (1, 2))
+_LINES = (2, 1, 0)
+"""Axes (x, y, z) of each plane, and the one that is left for its line."""
+_ROUGH_RESOLUTION = 24
+_BLURRED = 0.4
+
+
+class TensorField(Field):
+    """The vector-matrix decomposition: little memory at high resolutions."""
+
+    rates: ClassVar = {"planes": 0.05, "lines": 0.05, "colour_planes": 0.02, "colour_lines": 0.02, "basis": 0.01}
+
+    def __init__(self, logits: Tensor, dims: int, *, mirror: bool, seed: int) -> None:
+        super().__init__(len(logits), mirror=mirror)
+        planes, lines, self._level = _decomposed(logits)
+        self.planes, self.lines = nn.Parameter(planes), nn.Parameter(lines)
+        noise = torch.Generator().manual_seed(seed)
+        shapes = (logits.shape[:2], (len(logits), 1))
+        small = [torch.randn(3, _FEATURE_RANK, *shape, generator=noise) * 0.1 for shape in shapes]
+        self.colour_planes, self.colour_lines = (nn.Parameter(part.to(logits.device)) for part in small)
+        basis = torch.randn(3 * _FEATURE_RANK, dims, generator=noise) * 0.1
+        self.basis = nn.Parameter(basis.to(logits.device))
+        self._blurred = True
+
+    def begin(self, share: float) -> None:
+        """Blurs planes and lines while the cameras are still rough."""
+        self._blurred = share < _BLURRED
+
+    def logits(self, points: Tensor) -> Tensor:
+        """The sum of all products, bilinear on the planes and linear on the lines."""
+        planes: Tensor = self.planes
+        lines: Tensor = self.lines
+        if self._blurred:
+            planes = F.avg_pool2d(F.pad(planes, (1,) * 4, mode="replicate"), 3, 1)
+            lines = F.avg_pool2d(F.pad(lines, (0, 0, 1, 1), mode="replicate"), (3, 1), 1)
+        return _products(planes, lines, self.folded(points)).sum((0, 1)) + self._level
+
+    def features(self, points: Tensor) -> Tensor:
+        """A linear map of the products."""
+        return _products(self.colour_planes, self.colour_lines, points).flatten(0, 1).T @ self.basis
+
+    def roughness(self) -> Tensor:
+        """On a grid of a fixed size."""
+        side = _ROUGH_RESOLUTION
+        grid = self.logits(voxel_grid(side, self.planes.device)).reshape(side, side, side)
+        return variation(grid.sigmoid())
+
+
+def _products(planes: Tensor, lines: Tensor, points: Tensor) -> Tensor:
+    """Products ``(3, R, P)`` of planes ``(3, R, D, D)`` and lines ``(3, R, D, 1)`` at points ``(P, 3)``."""
+    on_plane = torch.stack([points[:, list(axes)] for axes in _PLANES])[:, :, None]
+    along = torch.stack([points[:, axis] for axis in _LINES])
+    on_line = torch.stack([torch.zeros_like(along), along], -1)[:, :, None]
+    sampled = (
+        F.grid_sample(part, where, align_corners=False, padding_mode="border")[..., 0]
+        for part, where in ((planes, on_plane), (lines, on_line))
+    )
+    first, second = sampled
+    return first * second
+
+
+def _decomposed(logits: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Planes ``(3, R, D, D)``, lines ``(3, R, D, 1)`` and a level whose sum is nearest to a grid, mode by mode."""
+    level = float(logits.mean())
+    rest = logits - level
+    side = len(logits)
+    planes, lines = [], []
+    for axes, axis in zip(_PLANES, _LINES, strict=True):
+        # The grid is indexed z, y, x; planes are indexed by their second axis and then their first.
+        order = [2 - axis, 2 - axes[1], 2 - axes[0]]
+        table = rest.permute(order).reshape(side, -1)
+        u, s, v = torch.linalg.svd(table, full_matrices=False)
+        rank = min(_RANK, len(s))
+        scale = s[:rank].sqrt()
+        line, plane = (u[:, :rank] * scale).T, v[:rank] * scale[:, None]
+        approximation = (line.T @ plane).reshape([side] * 3)
+        rest = rest - approximation.permute([order.index(k) for k in range(3)])
+        planes.append(F.pad(plane.reshape(rank, side, side), (0, 0, 0, 0, 0, _RANK - rank)))
+        lines.append(F.pad(line[..., None], (0, 0, 0, 0, 0, _RANK - rank)))
+    return torch.stack(planes), torch.stack(lines), level
