@@ -12,7 +12,7 @@ from ops.bench.reconstruct import Settings, find_views, read_pictures, run
 from ops.bench.truth import load_truth
 from ops.errors import NotFoundError, RejectError, SourceError
 from ops.synth.shards import write_shards
-from recon import Cameras, Mesh, Quality, Reconstruction, Shape, Views
+from recon import Cameras, Mesh, Quality, ReconConfig, Reconstruction, Shape, Views
 
 
 class _Encoder:
@@ -66,39 +66,72 @@ def test_views_keep_the_places_of_images_with_an_object(data: Path) -> None:
         find_views(_Encoder(), [np.zeros_like(pictures[0])])  # type: ignore[arg-type]
 
 
-def test_what_is_reconstructed_is_judged_by_its_own_shape(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, calls = load_truth(data), []
+@pytest.fixture
+def perfect_chairs(data: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, str]]:
+    """Reconstructions of chairs are the truth by our recipe and half-turned by the other; of lamps there are none."""
+    truth = load_truth(data)
+    calls: list[tuple[int, int, str]] = []
+    chairs = [image.camera for image in truth.of_shape("chair-00")]
+    first = read_pictures(data / "shards", [truth.of_shape("chair-00")[0].key])[truth.of_shape("chair-00")[0].key]
+    seen: list[bool] = []
 
-    def perfect_chairs(views: Views, config: object, *, seed: int, device: str) -> Reconstruction:
-        calls.append((len(views), seed, device))
-        if len(calls) == 2:
+    def perfect(views: Views, config: ReconConfig, *, seed: int, device: str) -> Reconstruction:
+        calls.append((len(views), seed, config.recipe))
+        if not seen[-1]:
             return Reconstruction("thin_evidence", "a lamp", views.ids, None)
-        cameras = [image.camera for image in truth.of_shape("chair-00")]
-        R = np.stack([camera.R for camera in cameras if camera is not None]).astype(np.float32)
-        zeros, weight = np.zeros(8, np.float32), np.array([0.0] + [1.0] * 7, np.float32)
+        count = len(views)
+        R = np.stack([camera.R for camera in chairs if camera is not None]).astype(np.float32)
+        R = np.concatenate([R, np.tile(np.eye(3, dtype=np.float32), (count - 8, 1, 1))])
+        weight = np.array([0.0] + [1.0] * 7 + [0.0] * (count - 8), np.float32)
         R[0] = R[0] @ np.diag([-1, 1, -1])
         mesh = truth.mesh("chair-00")
-        surface = Mesh(np.asarray(mesh.vertices), np.asarray(mesh.faces), np.zeros((len(mesh.vertices), 3)))
-        found = Cameras(R, np.zeros((8, 3)), zeros, np.zeros((8, 2)), zeros, weight)
-        return Reconstruction(
-            "shape",
-            "",
-            views.ids,
-            Shape(found, None, surface, Quality(0, 1, 0, 8)),  # type: ignore[arg-type]
-        )
+        points = np.asarray(mesh.vertices) * ([1, 1, 1] if config.recipe == "shapelode" else [1, 0.3, 1])
+        surface = Mesh(points, np.asarray(mesh.faces), np.zeros((len(points), 3)))
+        zeros = np.zeros(count, np.float32)
+        found = Cameras(R, np.zeros((count, 3)), zeros, np.zeros((count, 2)), zeros, weight)
+        quality = Quality(0.1 if config.recipe == "shapelode" else 0.6, 1, 0, 8)
+        return Reconstruction("shape", "", views.ids, Shape(found, None, surface, quality))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(benchmark, "reconstruct", perfect_chairs)
+    def found_in(backbone: _Encoder, pictures: Sequence[np.ndarray]) -> Views:
+        seen.append(np.array_equal(pictures[0], first))
+        return find_views(backbone, pictures)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(benchmark, "reconstruct", perfect)
+    monkeypatch.setattr(benchmark, "find_views", found_in)
     monkeypatch.setattr(benchmark, "load_backbone", lambda name, device: _Encoder())
+    return calls
+
+
+def test_what_is_reconstructed_is_judged_by_its_own_shape(
+    data: Path, perfect_chairs: list[tuple[int, int, str]]
+) -> None:
     lines: list[str] = []
-    report = run(data, Settings(seed=4), lines.append)
+    report = run(data, Settings(seeds=(4,)), lines.append)
     found = {measure.name: measure for measure in report.measures}
-    assert calls == [(8, 4, "cpu")] * 2
+    assert perfect_chairs == [(8, 4, "shapelode"), (8, 4, "3dminer")] * 2
     assert found["rotation error > 120°"].value == 0
     assert found["F-score at 0.05"].value > 0.99
-    assert found["chair-00: F-score (0°)"].baselines["sphere"] < 0.6
+    assert found["F-score at 0.05"].baselines["3DMiner recipe"] < 0.7
+    assert found["chair-00: F-score (0°, 1.00 < 30°)"].baselines["sphere"] < 0.6
     assert report.facts["verdicts"] == "shape 1, thin_evidence 1"
     assert (report.facts["shapes"], report.facts["with a shape"]) == (2, 1)
-    assert [line.split(",")[0] for line in lines] == ["chair-00: shape", "lamp-00: thin_evidence"]
+    assert report.facts["3DMiner recipe, with a shape"] == "1 of 2"
+    assert [line.split(";")[0].rpartition(",")[0] for line in lines] == [
+        "chair-00, shapelode, seed 4: shape", "chair-00, 3dminer, seed 4: shape",
+        "lamp-00, shapelode, seed 4: thin_evidence", "lamp-00, 3dminer, seed 4: thin_evidence",
+    ]  # fmt: skip
+    assert "0°, 1.00 under 30°, F 1.00" in lines[0]
+
+
+def test_strangers_are_counted_apart_and_seeds_all_tried(
+    data: Path, perfect_chairs: list[tuple[int, int, str]]
+) -> None:
+    report = run(data, Settings(shapes=["chair-00"], seeds=(0, 1), rival=False, strangers=0.5))
+    found = {measure.name: measure for measure in report.measures}
+    assert perfect_chairs == [(count, seed, "shapelode") for count in (8, 12) for seed in (0, 1)]
+    assert found["F-score with strangers"].baselines["without"] == pytest.approx(found["F-score with strangers"].value)
+    assert found["strangers rejected"].value == 1 and found["strangers rejected"].baselines["members rejected"] == 1 / 8
+    assert report.facts["strangers for each image"] == 0.5
 
 
 def test_unknown_shapes_are_refused_before_anything_is_loaded(data: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from msgspec import to_builtins
@@ -54,7 +54,7 @@ def furniture(
     _show(lambda: furniture_benchmark.run(data, state), json)
 
 
-@app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --shape sofa-01 --effort quick")
+@app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --seeds 3 --strangers 0.3")
 def reconstruct(
     data: Data = DATA,
     shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
@@ -62,11 +62,18 @@ def reconstruct(
     effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
     backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
     device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Seed of the reconstruction.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Reconstructions of each shape, with seeds 0, 1, ...")] = 1,
+    field: Annotated[Literal["auto", "voxel", "tensorf", "mlp"], typer.Option(help="What is refined.")] = "auto",
+    rival: Annotated[bool, typer.Option(help="Reconstruct by the 3DMiner recipe, too.")] = True,
+    strangers: Annotated[
+        float, typer.Option(min=0, max=1, help="Images of other shapes for each of its own, in further runs.")
+    ] = 0.0,
     json: Json = None,
 ) -> None:
     """Reconstruction alone: each shape from its true members, with predicted masks and no clustering."""
-    settings = reconstruct_benchmark.Settings(shape or (), views, effort, backbone, device, seed)
+    settings = reconstruct_benchmark.Settings(
+        shape or (), views, effort, backbone, device, range(seeds), field, rival, strangers
+    )
     tell = Console(stderr=True).print
     _show(lambda: reconstruct_benchmark.run(data, settings, tell), json)
 

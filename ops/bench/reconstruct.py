@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tarfile
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import trimesh
@@ -18,12 +19,13 @@ from PIL import Image
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.views import ObjectView
-from ops.bench.report import Measure, Report
-from ops.bench.shapes import Judge, Judgement, Recovered, pose_measures, surface_measures
-from ops.bench.truth import load_truth
+from ops.bench.report import Report
+from ops.bench.shapes import Judge, Recovered
+from ops.bench.trials import Trial, facts_of, measures_of
+from ops.bench.truth import Truth, load_truth
 from ops.errors import NotFoundError, SourceError
 from recon import ReconConfig, Reconstruction, reconstruct
-from recon.config import Effort
+from recon.config import Effort, FieldKind, Recipe
 from recon.types import Views
 
 Picture = NDArray[np.uint8]
@@ -39,7 +41,10 @@ class Settings:
         effort: preset of the reconstruction.
         backbone: encoder of masks and features.
         device: torch device.
-        seed: of the reconstruction.
+        seeds: of the reconstructions; each shape is reconstructed with all of them.
+        field: what the joint refinement fits.
+        rival: reconstruct by the 3DMiner recipe, too.
+        strangers: images of other shapes to add for each of a shape's own, in further reconstructions; 0 for none.
     """
 
     shapes: Sequence[str] = ()
@@ -47,14 +52,27 @@ class Settings:
     effort: Effort = "quick"
     backbone: str = "embedded"
     device: str = "cpu"
-    seed: int = 0
+    seeds: Sequence[int] = (0,)
+    field: FieldKind | Literal["auto"] = "auto"
+    rival: bool = True
+    strangers: float = 0.0
 
 
-@dataclass(slots=True)
-class _Tally:
-    judged: list[Judgement] = field(default_factory=list)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """Images that are reconstructed together.
+
+    Attributes:
+        shape: the true shape of the first ``own`` keys.
+        keys: its images and then strangers.
+        own: how many are its own.
+        views: what was found in them; ``ids`` are places in ``keys``.
+    """
+
+    shape: str
+    keys: Sequence[str]
+    own: int
+    views: Views
 
 
 def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda line: None) -> Report:
@@ -63,7 +81,7 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
     Args:
         data: folder with shards and truth.
         settings: what and how.
-        progress: told one line a shape.
+        progress: told one line a reconstruction.
 
     Raises:
         NotFoundError: a named shape is not in the truth.
@@ -73,19 +91,68 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
     if unknown := sorted(set(settings.shapes) - set(truth.shapes)):
         raise NotFoundError(f"the truth has no shape {', '.join(unknown)}")
     names = list(settings.shapes) or truth.shapes
-    keys = {name: [image.key for image in truth.of_shape(name)][: settings.views] for name in names}
-    pictures = read_pictures(data / "shards", {key for members in keys.values() for key in members})
-    encoder, judge, tally = load_backbone(settings.backbone, device=settings.device), Judge(truth), _Tally()
+    encoder, judge = load_backbone(settings.backbone, device=settings.device), Judge(truth)
+    trials: list[Trial] = []
     for name in names:
-        views = find_views(encoder, [pictures[key] for key in keys[name]])
+        for cluster in _clusters(data, name, settings, truth, encoder):
+            trials += _tried(cluster, settings, judge, progress)
+    facts: dict[str, str | int | float] = {
+        "backbone": settings.backbone,
+        "effort": settings.effort,
+        "seeds": ", ".join(str(seed) for seed in settings.seeds),
+        "shapes": len(names),
+        **({"strangers for each image": settings.strangers} if settings.strangers else {}),
+    }
+    title = f"{data.name}: reconstruction from true members, predicted masks"
+    return Report(title, measures_of(trials), facts | facts_of(trials))
+
+
+def _clusters(data: Path, name: str, settings: Settings, truth: Truth, encoder: Backbone) -> Iterator[_Cluster]:
+    """The true cluster of a shape, and the same with strangers if they are asked for."""
+    keys = [image.key for image in truth.of_shape(name)][: settings.views]
+    others = sorted(set(truth.images) - {image.key for image in truth.of_shape(name)})
+    count = min(round(settings.strangers * len(keys)), len(others))
+    strangers = [others[place] for place in np.random.default_rng(0).choice(len(others), count, replace=False)]
+    pictures = read_pictures(data / "shards", {*keys, *strangers})
+    for members in (keys, keys + strangers) if strangers else (keys,):
+        yield _Cluster(name, members, len(keys), find_views(encoder, [pictures[key] for key in members]))
+
+
+def _tried(cluster: _Cluster, settings: Settings, judge: Judge, progress: Callable[[str], None]) -> Iterator[Trial]:
+    crowded = len(cluster.keys) > cluster.own
+    recipes: tuple[Recipe, ...] = ("shapelode", "3dminer") if settings.rival and not crowded else ("shapelode",)
+    for seed, recipe in itertools.product(settings.seeds, recipes):
+        config = ReconConfig.preset(settings.effort, recipe, settings.field if recipe == "shapelode" else "auto")
         began = time.perf_counter()
-        found = _reconstruct(views, settings)
-        tally.seconds.append(time.perf_counter() - began)
-        tally.verdicts[found.verdict] += 1
-        if (recovered := _recovered(name, keys[name], found)) is not None:
-            tally.judged.append(judge.judge(recovered))
-        progress(f"{name}: {found.verdict}, {tally.seconds[-1]:.0f} s; {found.reason}")
-    return _report(data, settings, tally, judge, names)
+        found = reconstruct(cluster.views, config, seed=seed, device=settings.device)
+        trial = _trial(cluster, recipe, found, time.perf_counter() - began, judge)
+        progress(_line(trial, seed, found.reason))
+        yield trial
+
+
+def _trial(cluster: _Cluster, recipe: Recipe, found: Reconstruction, seconds: float, judge: Judge) -> Trial:
+    crowded = len(cluster.keys) > cluster.own
+    if found.shape is None:
+        return Trial(cluster.shape, recipe, crowded, found.verdict, seconds, 1.0, None)
+    own, out = found.ids < cluster.own, found.shape.cameras.weight == 0
+    recovered = _recovered(cluster, found)
+    return Trial(
+        cluster.shape, recipe, crowded, found.verdict, seconds, found.shape.quality.loss,
+        judge.judge(recovered) if recovered else None,
+        strangers_rejected=float(out[~own].mean()) if crowded else 0.0,
+        members_rejected=float(out[own].mean()),
+    )  # fmt: skip
+
+
+def _line(trial: Trial, seed: int, reason: str) -> str:
+    what = f"{trial.shape}{' with strangers' if trial.crowded else ''}, {trial.recipe}, seed {seed}"
+    told = f"{what}: {trial.verdict}, {trial.seconds:.0f} s; {reason}"
+    if trial.judged is None:
+        return told
+    errors = trial.judged.errors
+    return (
+        f"{told}; {np.median(errors):.0f}°, {np.mean(errors < 30):.2f} under 30°, F {trial.judged.surface.fscore:.2f}"
+    )
 
 
 def read_pictures(folder: Path, keys: Collection[str]) -> dict[str, Picture]:
@@ -125,43 +192,13 @@ def find_views(backbone: Backbone, pictures: Sequence[Picture]) -> Views:
     return make_views(backbone, places, crops, masks)
 
 
-def _reconstruct(views: Views, settings: Settings) -> Reconstruction:
-    config = ReconConfig.preset(settings.effort)
-    return reconstruct(views, config, seed=settings.seed, device=settings.device)
-
-
-def _recovered(name: str, keys: Sequence[str], found: Reconstruction) -> Recovered | None:
-    """The shape in the form that can be judged; None if there is none or every view was thrown out."""
-    if found.shape is None or not (used := np.flatnonzero(found.shape.cameras.weight > 0)).size:
+def _recovered(cluster: _Cluster, found: Reconstruction) -> Recovered | None:
+    """The shape in the form that can be judged; None if there is none or every view of its own was thrown out."""
+    if found.shape is None:
+        return None
+    used = np.flatnonzero((found.shape.cameras.weight > 0) & (found.ids < cluster.own))
+    if not used.size:
         return None
     mesh = trimesh.Trimesh(found.shape.mesh.vertices, found.shape.mesh.faces, process=False)
-    members = [keys[place] for place in found.ids[used]]
-    return Recovered(name, len(keys), mesh, members, found.shape.cameras.R[used].astype(float))
-
-
-def _report(data: Path, settings: Settings, tally: _Tally, judge: Judge, names: Sequence[str]) -> Report:
-    measures: list[Measure] = []
-    if tally.judged:
-        measures = pose_measures(tally.judged) + surface_measures(tally.judged)
-    measures += [_of_shape(judgement) for judgement in tally.judged]
-    facts: dict[str, str | int | float] = {
-        "backbone": settings.backbone,
-        "effort": settings.effort,
-        "seed": settings.seed,
-        "shapes": len(names),
-        "with a shape": len(tally.judged),
-        "verdicts": ", ".join(f"{verdict} {count}" for verdict, count in tally.verdicts.most_common()),
-        "seconds a shape, median": float(np.median(tally.seconds)),
-    }
-    return Report(f"{data.name}: reconstruction from true members, predicted masks", measures, facts)
-
-
-def _of_shape(judgement: Judgement) -> Measure:
-    degrees = float(np.median(judgement.errors))
-    others = {"sphere": judgement.sphere.fscore, "oracle hull": judgement.hull.fscore}
-    return Measure(
-        f"{judgement.shape}: F-score ({degrees:.0f}°)",
-        judgement.surface.fscore,
-        "higher",
-        others,
-    )
+    members = [cluster.keys[place] for place in found.ids[used]]
+    return Recovered(cluster.shape, cluster.own, mesh, members, found.shape.cameras.R[used].astype(float))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import trimesh
@@ -57,6 +58,10 @@ class Judgement:
     chance: Array
 
 
+Rivals = Mapping[str, Sequence[Judgement]]
+"""Judgements of other methods by their names."""
+
+
 @dataclass(slots=True)
 class Judge:
     """Compares with the truth; what depends on the true shape alone is computed once."""
@@ -102,24 +107,28 @@ class Judge:
         return camera.R
 
 
-def pose_measures(judged: Sequence[Judgement]) -> list[Measure]:
-    """Rotation errors pooled over all images, beside random poses."""
+def pose_measures(judged: Sequence[Judgement], rivals: Rivals = MappingProxyType({})) -> list[Measure]:
+    """Rotation errors pooled over all images, beside random poses and other methods."""
     ours = score_poses(np.concatenate([j.errors for j in judged]))
-    chance = score_poses(np.concatenate([j.chance for j in judged]))
-    name = "random poses"
+    others = {"random poses": score_poses(np.concatenate([j.chance for j in judged]))}
+    others |= {
+        name: score_poses(np.concatenate([j.errors for j in theirs])) for name, theirs in rivals.items() if theirs
+    }
     return [
-        Measure("rotation error, median °", ours.median, "lower", {name: chance.median}),
-        Measure("rotation error < 30°", ours.under_30, "higher", {name: chance.under_30}),
-        Measure("rotation error > 120°", ours.over_120, "lower", {name: chance.over_120}),
+        Measure("rotation error, median °", ours.median, "lower", {n: o.median for n, o in others.items()}),
+        Measure("rotation error < 30°", ours.under_30, "higher", {n: o.under_30 for n, o in others.items()}),
+        Measure("rotation error > 120°", ours.over_120, "lower", {n: o.over_120 for n, o in others.items()}),
     ]
 
 
-def surface_measures(judged: Sequence[Judgement]) -> list[Measure]:
+def surface_measures(judged: Sequence[Judgement], rivals: Rivals = MappingProxyType({})) -> list[Measure]:
     """Chamfer and F-score, means over shapes weighted by the images they stand for."""
-    weights = [j.weight for j in judged]
 
-    def mean(values: list[float]) -> float:
-        return float(np.average(values, weights=weights))
+    def mean(values: Sequence[float], of: Sequence[Judgement] = judged) -> float:
+        return float(np.average(values, weights=[j.weight for j in of]))
+
+    chamfers = {name: mean([j.surface.chamfer for j in of], of) for name, of in rivals.items() if of}
+    fscores = {name: mean([j.surface.fscore for j in of], of) for name, of in rivals.items() if of}
 
     return [
         Measure(
@@ -129,6 +138,7 @@ def surface_measures(judged: Sequence[Judgement]) -> list[Measure]:
             {
                 "sphere": mean([j.sphere.chamfer for j in judged]),
                 "oracle hull": mean([j.hull.chamfer for j in judged]),
+                **chamfers,
             },
         ),
         Measure(
@@ -138,6 +148,7 @@ def surface_measures(judged: Sequence[Judgement]) -> list[Measure]:
             {
                 "sphere": mean([j.sphere.fscore for j in judged]),
                 "oracle hull": mean([j.hull.fscore for j in judged]),
+                **fscores,
             },
         ),
     ]
