@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from daemon.compare import Comparison
+from daemon.correspond import Correspondences, PointQuery
 from daemon.query import QueryMatch
 from index.curation import Edit, EditReport
 from index.summaries import (
@@ -164,6 +165,14 @@ class Client:
         query = {"limit": limit, "register": register}
         response = self._http_request("POST", "/v1/query", params=query, files={"image": image})
         return msgspec.convert(response.json(), Page[QueryMatch])
+
+    def correspond(self, shape: int, asked: PointQuery, version: int | None = None) -> Correspondences:
+        """The points of a shape behind pixels, and where they are in other images."""
+        response = self._http_request(
+            "POST", f"/v1/shapes/{shape}/correspond", params=_given({"version": version}),
+            content=msgspec.json.encode(asked), headers=_JSON,
+        )  # fmt: skip
+        return msgspec.convert(response.json(), Correspondences)
 
     def export(self, shape: int, format: str = "glb", version: int | None = None) -> bytes:
         """A shape as a file for other programs."""

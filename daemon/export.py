@@ -18,7 +18,7 @@ from ops.errors import ConfigError, StateError
 if TYPE_CHECKING:
     import trimesh
 
-Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "dataset"]
+Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "dataset"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MEDIA_TYPES: dict[Format, str] = {
     "glb": "model/gltf-binary",
@@ -28,6 +28,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "colmap": "application/zip",
     "nerfstudio": "application/zip",
     "masks": "application/zip",
+    "coordinates": "application/zip",
     "dataset": "application/x-tar",
 }
 _SUFFIXES: dict[Format, str] = {
@@ -35,6 +36,7 @@ _SUFFIXES: dict[Format, str] = {
     "colmap": "colmap.zip",
     "nerfstudio": "nerfstudio.zip",
     "masks": "masks.zip",
+    "coordinates": "coordinates.zip",
     "dataset": "tar",
 }
 
@@ -50,7 +52,7 @@ def export(library: Library, shape: int, version: int | None, kind: Format) -> b
         shape: its id.
         version: which version; None for the published one.
         kind: ``glb``, ``obj`` or ``ply`` for the mesh; ``cameras`` for the cameras as we keep them, as JSON; a zip
-            archive for ``colmap``, ``nerfstudio`` and ``masks``; a webdataset shard for ``dataset``.
+            archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for ``dataset``.
 
     Raises:
         NotFoundError: no such shape or version, or it has no mesh or no images.
@@ -103,6 +105,12 @@ def _masks(library: Library, shape: int, version: int | None) -> bytes:
     return archive.zipped(scene.pictures(library, found, "images/{}.jpg", "masks/{}.png"))
 
 
+def _coordinates(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats import archive, coordinates, scene
+
+    return archive.zipped(coordinates.files(library, scene.scene_of(library, shape, version)))
+
+
 def _dataset(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats import dataset, scene
 
@@ -117,6 +125,7 @@ _WRITERS: dict[Format, Callable[[Library, int, int | None], bytes]] = {
     "colmap": _colmap,
     "nerfstudio": _nerfstudio,
     "masks": _masks,
+    "coordinates": _coordinates,
     "dataset": _dataset,
 }
 

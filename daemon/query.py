@@ -76,7 +76,7 @@ class ImageQuery:
             BackboneError: the backbone can't be loaded.
         """
         pixels, size = self._decode(raw, MAX_SIDE)
-        backbone, search = self._ready()
+        backbone, search = self.backbone(), self._neighbours()
         found = backbone.embed([pixels])[0]
         if isinstance(found, RejectError):
             raise found
@@ -96,11 +96,15 @@ class ImageQuery:
             found = register_view(self._library, backbone, view, match.cluster, match.shape.version)
         return replace(match, registration=found)
 
-    def _ready(self) -> tuple[Backbone, SimilaritySearch]:
-        from index.search import SimilaritySearch  # FAISS takes long to import
+    def backbone(self) -> Backbone:
+        """The library's backbone, loaded when it is needed first.
 
+        Raises:
+            FingerprintError: the backbone here is not the one the library was made with.
+            BackboneError: the backbone can't be loaded.
+        """
         with self._lock:
-            if self._backbone is None or self._search is None:
+            if self._backbone is None:
                 status = self._library.status()
                 backbone = self._load(status.backbone)
                 if backbone.fingerprint != status.fingerprint:
@@ -108,8 +112,16 @@ class ImageQuery:
                         f"the library was made with backbone {status.backbone} ({status.fingerprint}), the one "
                         f"installed here is {backbone.fingerprint}; their descriptors can't be compared"
                     )
-                self._backbone, self._search = backbone, SimilaritySearch(self._library)
-            return self._backbone, self._search
+                self._backbone = backbone
+            return self._backbone
+
+    def _neighbours(self) -> SimilaritySearch:
+        from index.search import SimilaritySearch  # FAISS takes long to import
+
+        with self._lock:
+            if self._search is None:
+                self._search = SimilaritySearch(self._library)
+            return self._search
 
     def _match(self, hit: QueryHit) -> QueryMatch:
         shape = self._library.shape(hit.cluster, hit.version) if hit.version else None

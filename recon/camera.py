@@ -18,6 +18,9 @@ from recon.evidence import Evidence
 from recon.geometry import angles_of, rotation
 from recon.types import Cameras
 
+_NEAREST = 1e-3
+"""Least depth in object units; what lies behind a camera lands far outside its picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -40,6 +43,51 @@ class Placement:
     def to_volume(self, points: Tensor) -> Tensor:
         """Points ``(..., 3)`` in object units in the working volume."""
         return points * self.scale + points.new_tensor(self.centre)
+
+
+@dataclass(frozen=True, slots=True)
+class Pinholes:
+    """Cameras as tensors on one device, row i for view i. Image points are crop coordinates in [-1, 1].
+
+    Attributes:
+        R: ``(N, 3, 3)`` rotations, object to camera.
+        t: ``(N, 3)`` translations in object units.
+        focal: ``(N,)`` focal lengths in half crop sides.
+        offset: ``(N, 2)`` principal points, u right, v down.
+    """
+
+    R: Tensor
+    t: Tensor
+    focal: Tensor
+    offset: Tensor
+
+    @classmethod
+    def of(cls, cameras: Cameras, device: torch.device) -> Pinholes:
+        """The same cameras as tensors."""
+        R, t, fov, offset = (
+            torch.from_numpy(x).to(device) for x in (cameras.R, cameras.t, cameras.fov, cameras.offset)
+        )
+        return cls(R, t, 1 / torch.tan(fov / 2), offset)
+
+    def __len__(self) -> int:
+        return len(self.R)
+
+    def select(self, index: Tensor) -> Pinholes:
+        """The cameras at ``index``, in its order."""
+        return Pinholes(*(getattr(self, name)[index] for name in self.__slots__))
+
+    def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Image points ``(N, P, 2)`` and depths ``(N, P)`` of object points ``(P, 3)`` or ``(N, P, 3)``."""
+        seen = points @ self.R.transpose(1, 2) + self.t[:, None]
+        depth = seen[..., 2].clamp_min(_NEAREST)
+        flat = seen[..., :2] / depth[..., None]
+        return self.offset[:, None] - self.focal[:, None, None] * flat, depth
+
+    def unproject(self, image: Tensor, depth: Tensor) -> Tensor:
+        """Object points ``(N, P, 3)`` at image points ``(N, P, 2)`` and depths ``(N, P)``."""
+        flat = (self.offset[:, None] - image) / self.focal[:, None, None]
+        rays = torch.cat([flat, torch.ones_like(flat[..., :1])], -1)
+        return (rays * depth[..., None] - self.t[:, None]) @ self.R
 
 
 def to_cameras(

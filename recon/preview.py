@@ -88,8 +88,8 @@ def _shade(mesh: Mesh, points: Tensor, focal: float, offset: Tensor, size: int) 
     facing = (_vertex_normals(points, faces) * F.normalize(-points, dim=-1)).sum(1)
     light = (_AMBIENT + (1 - _AMBIENT) * facing.clamp(0, 1))[:, None]
     colors = torch.from_numpy(mesh.colors).to(points.device).float() / 255 * light
-    samples = _sample_faces(torch.cat([screen, depth, colors], 1)[faces])
-    return _nearest(samples, size)
+    samples = sample_faces(torch.cat([screen, depth, colors], 1)[faces])
+    return splat(samples, size)
 
 
 def _vertex_normals(points: Tensor, faces: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def _vertex_normals(points: Tensor, faces: Tensor) -> Tensor:
     return F.normalize(total, dim=-1)
 
 
-def _sample_faces(corners: Tensor) -> Tensor:
+def sample_faces(corners: Tensor) -> Tensor:
     """Points on triangles ``(F, 3, A)``, less than a pixel apart in the first two attributes: ``(S, A)``."""
     edges = (corners[..., :2] - corners[..., :2].roll(1, 1)).norm(dim=-1).amax(1)
     steps = 2 ** (edges * 1.5).clamp_min(1).log2().ceil().long()
@@ -113,8 +113,16 @@ def _sample_faces(corners: Tensor) -> Tensor:
     return torch.cat(samples)
 
 
-def _nearest(samples: Tensor, size: int) -> Tensor:
-    """Splats samples (u, v, depth, r, g, b): the nearest one of each pixel, as RGBA ``(size, size, 4)``."""
+def splat(samples: Tensor, size: int) -> Tensor:
+    """The nearest of the samples ``(S, 6)`` in each pixel: ``(size, size, 4)``, 0 where there is none.
+
+    Args:
+        samples: pixel coordinates u and v, depth, and three attributes such as a colour.
+        size: side of the picture.
+
+    Returns:
+        The attributes, and 1 where there is a sample.
+    """
     pixel = samples[:, :2].floor().long()
     keep = ((pixel >= 0) & (pixel < size)).all(1)
     row, samples = (pixel[:, 1] * size + pixel[:, 0])[keep], samples[keep]

@@ -10,9 +10,22 @@ from functools import cache
 
 import numpy as np
 import torch
+import trimesh
 from numpy.typing import NDArray
 
-from recon import ReconConfig, Reconstruction, Stage, Views, reconstruct
+from recon import (
+    Cameras,
+    Mesh,
+    Placement,
+    Quality,
+    ReconConfig,
+    Reconstruction,
+    Shape,
+    Stage,
+    Views,
+    VoxelField,
+    reconstruct,
+)
 from recon.config import JointStage
 from recon.em import Model
 from recon.evidence import fit_basis, gather_evidence
@@ -120,6 +133,32 @@ def make_scene(
         focal,
         azimuth,
     )
+
+
+def true_mesh(boxes: Floats = CHAIR) -> Mesh:
+    """The surface of boxes."""
+    body = trimesh.util.concatenate([trimesh.creation.box(bounds=box) for box in boxes])
+    grey = np.full((len(body.vertices), 3), 128, np.uint8)
+    return Mesh(body.vertices.astype(np.float32), body.faces.astype(np.int32), grey)
+
+
+def true_cameras(scene: Scene) -> Cameras:
+    """The cameras a scene was photographed with."""
+    count = len(scene.R)
+    fov = np.full(count, 2 * np.arctan(1 / scene.focal))
+    parts = (scene.R, scene.t, fov, np.zeros((count, 2)), np.zeros(count), np.ones(count))
+    return Cameras(*(part.astype(np.float32) for part in parts))
+
+
+def true_result(scene: Scene) -> Reconstruction:
+    """What a reconstruction of a scene would be without a flaw, with an empty field."""
+    basis = fit_basis(scene.views, 4, torch.device("cpu"))
+    field = VoxelField(
+        np.zeros((8, 8, 8), np.float16), np.zeros(0, np.int32), np.zeros((0, 4), np.float16), basis,
+        Placement((0.0, 0.0, 0.0), 1.56, 3.0), True, 0.1,
+    )  # fmt: skip
+    shape = Shape(true_cameras(scene), field, true_mesh(), Quality(0.1, 0.9, 0.1, len(scene.R)))
+    return Reconstruction("shape", "flawless", scene.views.ids, shape)
 
 
 def told(azimuth: NDArray[np.float64], sureness: float = 8.0) -> Viewpoints:

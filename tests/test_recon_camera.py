@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from recon import Placement, register
-from recon.camera import from_cameras, to_cameras
+from recon.camera import Pinholes, from_cameras, to_cameras
 from recon.mesh import carve, finish_mesh, place_mesh, surface
 from recon.types import Cameras
 from tests.recon_scene import cold_result, make_scene, true_poses
@@ -93,3 +93,18 @@ def test_registered_cameras_land_on_masks_too() -> None:
     samples = surface_samples(result.shape.mesh.vertices, result.shape.mesh.faces)
     shares = [landing(samples, cameras, new.views.masks, i) for i in range(6)]
     assert np.mean(shares) > 0.75
+
+
+def test_pinholes_project_as_the_contract_says_and_back() -> None:
+    rng = np.random.default_rng(0)
+    scene = make_scene(3)
+    offset = rng.normal(0, 0.1, (3, 2))
+    parts = (scene.R, scene.t, np.array([0.5, 0.6, 0.7]), offset, np.zeros(3), np.ones(3))
+    cameras = Cameras(*(part.astype(np.float32) for part in parts))
+    points = rng.uniform(-0.5, 0.5, (20, 3))
+    eyes = Pinholes.of(cameras, torch.device("cpu"))
+    image, depth = eyes.project(torch.tensor(points, dtype=torch.float32))
+    for view in range(3):
+        assert np.allclose(image[view].numpy(), pixels_of(points, cameras, view), atol=1e-5)
+    again = eyes.unproject(image, depth)
+    assert np.allclose(again.numpy(), points, atol=1e-5)

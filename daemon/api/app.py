@@ -11,9 +11,10 @@ from fastapi.staticfiles import StaticFiles
 
 import daemon
 from daemon.access import Access
-from daemon.api import changes, edits, errors, gate, health, library, media
+from daemon.api import changes, edits, errors, gate, health, library, media, points
 from daemon.api.security import BodyLimit, SecurityHeaders
 from daemon.api.timing import Timing
+from daemon.correspond import PointFinder
 from daemon.health import Health
 from daemon.query import ImageQuery
 from index.curation import Edit, EditReport
@@ -51,6 +52,7 @@ def create_app(
     app = FastAPI(title="Shapelode", version="1", description=_ABOUT, docs_url=None, redoc_url=None)
     app.state.library = opened
     app.state.image_query = image_query
+    app.state.point_finder = PointFinder(opened, image_query.backbone)
     app.state.access = access or Access()
     app.state.health = daemon_health
     app.state.edit = edit or _refuse
@@ -61,7 +63,9 @@ def create_app(
     app.add_middleware(gate.Gate, access=app.state.access)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Timing)
-    for routes in (library.router, changes.router, edits.router, media.router, health.router, gate.router):
+    for routes in (
+        library.router, changes.router, edits.router, media.router, points.router, health.router, gate.router,
+    ):  # fmt: skip
         app.include_router(routes)
     app.add_api_route("/", _index, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
 
+from daemon.correspond import PointFinder
 from daemon.query import ImageQuery
 from index.browse import Filter
 from index.library import Library
@@ -24,8 +25,14 @@ def _image_query(request: Request) -> ImageQuery:
     return found
 
 
+def _point_finder(request: Request) -> PointFinder:
+    found: PointFinder = request.app.state.point_finder
+    return found
+
+
 LibraryDep = Annotated[Library, Depends(_library)]
 ImageQueryDep = Annotated[ImageQuery, Depends(_image_query)]
+PointFinderDep = Annotated[PointFinder, Depends(_point_finder)]
 Id = Annotated[int, Path(ge=0, le=MAX_ID)]
 Version = Annotated[
     int | None, Query(ge=1, le=MAX_ID, description="A version of the shape; by default the published one.")

@@ -26,6 +26,7 @@ class ExportFormat(StrEnum):
     colmap = "colmap"
     nerfstudio = "nerfstudio"
     masks = "masks"
+    coordinates = "coordinates"
     dataset = "dataset"
 
 
@@ -45,8 +46,9 @@ def export(
 
     glb, obj and ply are the coloured mesh, y up, longest side 1. cameras is JSON as the library keeps them. colmap is a
     zip of a COLMAP text model with images and masks, nerfstudio one with transforms.json, masks one of images and
-    masks. dataset is a webdataset shard with image, mask and pose of each sample. Cameras are pinhole cameras of the
-    square crops; docs/library.md tells the conventions.
+    masks, coordinates one of images and the points of the shape behind their pixels. dataset is a webdataset shard with
+    image, mask and pose of each sample. Cameras are pinhole cameras of the square crops; docs/library.md tells the
+    conventions.
 
     Examples:
 
@@ -59,6 +61,8 @@ def export(
       shapelode export 3 --format nerfstudio && unzip shape-3-v2.nerfstudio.zip -d chair
 
       shapelode export 3 --format masks
+
+      shapelode export 3 --format coordinates
 
       shapelode export --format dataset -o data --per-shard 1000
     """

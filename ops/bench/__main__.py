@@ -13,6 +13,7 @@ import typer
 from msgspec import to_builtins
 from rich.console import Console
 
+from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
 from ops.bench import pages as pages_benchmark
@@ -76,6 +77,25 @@ def reconstruct(
     )
     tell = Console(stderr=True).print
     _show(lambda: reconstruct_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench correspond --shape chair-00 --shape sofa-01 --keep bench-shapes")
+def correspond(
+    data: Data = DATA,
+    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    targets: Annotated[int, typer.Option(min=1, help="Images to look in for each image.")] = 6,
+    points: Annotated[int, typer.Option(min=1, help="Points tried in each pair of images.")] = 16,
+    seed: Annotated[int, typer.Option(help="Of the reconstruction and the draw of points.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    json: Json = None,
+) -> None:
+    """Points followed between images of one shape, beside nearest neighbours of the same features."""
+    settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, targets, points, seed, keep)
+    tell = Console(stderr=True, soft_wrap=True).print
+    _show(lambda: correspond_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")

@@ -1,0 +1,116 @@
+"""The maps between the pixels of a shape's images and its surface, over what the library stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from daemon.correspond import Correspondence, Frame, ImagePlace, Pixel, Point, PointQuery
+from index.backbones import Backbone
+from index.jobs import FIELD
+from index.library import Library
+from index.views import CROP_SIZE
+from ops.errors import ReconstructionError, StateError
+from recon import Reconstruction
+from recon.camera import Pinholes, select_cameras
+from recon.canonical import Located, coordinate_map, lift, locate, surface_points
+from recon.correspond import Looks, draw_to_features
+
+_CPU = torch.device("cpu")
+
+
+class ShapeMaps:
+    """One version's surface and cameras, by image id."""
+
+    def __init__(self, library: Library, shape: int, version: int) -> None:
+        """Reads them.
+
+        Raises:
+            NotFoundError: there is no such version.
+            StateError: what is stored is damaged, or holds no shape.
+        """
+        self._library = library
+        try:
+            known = Reconstruction.from_bytes(library.artifact(shape, FIELD, version))
+        except ReconstructionError as error:
+            raise StateError(f"version {version} of shape {shape} can't be used: {error}") from error
+        if known.shape is None:
+            raise StateError(f"version {version} of shape {shape} can't be used: its field holds no shape")
+        self._shape = known.shape
+        self._surface = surface_points(known.shape.mesh, _CPU)
+        self._rows = {int(image): row for row, image in enumerate(known.ids)}
+
+    def follow(
+        self, asked: PointQuery, targets: Sequence[int], frames: Mapping[int, Frame], encoder: Backbone | None
+    ) -> list[Correspondence]:
+        """Where pixels and points are on the shape and in images.
+
+        Args:
+            asked: what for.
+            targets: images, each with a camera.
+            frames: of the images.
+            encoder: draws what pixels show to where its features agree; None leaves it where the cameras put it.
+        """
+        with torch.inference_mode():
+            given = torch.tensor(asked.points, dtype=torch.float32).reshape(-1, 3)
+            hits = [True] * len(given)
+            image = torch.zeros(0, 2)
+            if asked.pixels and asked.image is not None:
+                image = torch.tensor([frames[asked.image].inward(pixel) for pixel in asked.pixels])
+                lifted = lift(self._surface, self._eyes([asked.image]), image[None])
+                given = torch.cat([lifted.points[0], given])
+                hits = [*lifted.hit[0].tolist(), *hits]
+            located = locate(self._surface, self._eyes(targets), given)
+            if encoder is not None and len(image) and targets and asked.image is not None:
+                located = self._drawn(located, image, asked.image, targets, encoder)
+        pixels: list[Pixel | None] = [*asked.pixels, *([None] * len(asked.points))]
+        return [
+            Correspondence(pixel, _point(given[row].tolist()), hits[row], _places(located, row, targets, frames))
+            for row, pixel in enumerate(pixels)
+        ]
+
+    def coordinates(self, image: int) -> NDArray[np.float32]:
+        """The dense forward map ``(CROP_SIZE, CROP_SIZE, 3)`` of an image's crop, NaN beside the shape."""
+        with torch.inference_mode():
+            found: NDArray[np.float32] = coordinate_map(self._shape.mesh, self._eyes([image]), CROP_SIZE).numpy()
+        return found
+
+    def _eyes(self, images: Sequence[int]) -> Pinholes:
+        rows = np.array([self._rows[image] for image in images], np.int64)
+        return Pinholes.of(select_cameras(self._shape.cameras, rows), _CPU)
+
+    def _drawn(
+        self, located: Located, image: torch.Tensor, source: int, targets: Sequence[int], encoder: Backbone
+    ) -> Located:
+        """What pixels show, drawn to the features; points that follow them stay."""
+        crops = np.stack([self._library.crop(each) for each in (source, *targets)])
+        masks = np.stack([self._library.mask(each) for each in (source, *targets)])
+        features = torch.from_numpy(encoder.patches(crops))
+        wanted = Looks.of(features[:1], torch.from_numpy(masks[:1])).at(image[None])[0]
+        parts = [
+            draw_to_features(_row(located, row, len(image)), wanted, Looks.of(features[row + 1 : row + 2], mask[None]))
+            for row, mask in enumerate(torch.from_numpy(masks[1:]))
+        ]
+        drawn = torch.cat([part.image for part in parts])
+        return Located(torch.cat([drawn, located.image[:, len(image) :]], 1), located.depth, located.visible)
+
+
+def _row(located: Located, row: int, count: int) -> Located:
+    """The first points in one image; images are taken one by one, so that memory does not grow with their number."""
+    part = slice(row, row + 1), slice(0, count)
+    return Located(located.image[part], located.depth[part], located.visible[part])
+
+
+def _places(located: Located, row: int, targets: Sequence[int], frames: Mapping[int, Frame]) -> tuple[ImagePlace, ...]:
+    image, depth, visible = (getattr(located, name)[:, row].tolist() for name in Located.__slots__)
+    return tuple(
+        ImagePlace(target, frames[target].outward(image[n]), visible[n], depth[n]) for n, target in enumerate(targets)
+    )
+
+
+def _point(values: Sequence[float]) -> Point:
+    x, y, z = values
+    return x, y, z
