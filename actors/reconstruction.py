@@ -12,6 +12,7 @@ from PIL import Image
 
 from actors.device import claim_device, releasing_memory
 from actors.plan import ReconstructorOptions
+from actors.trial import Trial, hold_trial
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
@@ -24,10 +25,11 @@ from recon import (
     ReconConfig,
     Reconstruction,
     Views,
+    fitted_rows,
     mesh_to_bytes,
     reconstruct,
-    register,
     render_preview,
+    take_views,
 )
 
 
@@ -59,14 +61,20 @@ class Workshop:
         reach("recon.before")
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
-        baseline = register(views, before, device=self._device) if before is not None else None
+        judges = np.flatnonzero(np.isin(views.ids, given.held_out))
+        shown = take_views(views, np.setdiff1d(np.arange(len(views)), judges))
         config = replace(
             ReconConfig.preset(self._options.effort, self._options.recipe, self._options.field),
             max_views=self._options.max_views,
             min_views=min(self._options.min_views, self._options.max_views),
         )
-        found = reconstruct(views, config, warm=before, seed=self._options.seed, device=self._device)
-        output = _output(given, found, baseline, time.perf_counter() - began, torch.device(self._device).type)
+        found = reconstruct(shown, config, warm=before, seed=self._options.seed, device=self._device)
+        trial = None
+        if before is not None and found.shape is not None and len(judges):
+            trial = hold_trial(take_views(views, judges), before, found, self._device)
+        fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
+        seconds, device = time.perf_counter() - began, torch.device(self._device).type
+        output = _output(given, found, fitted, trial, seconds, device)
         reach("recon.output")
         return output
 
@@ -77,24 +85,26 @@ class Workshop:
 
 
 def _output(
-    given: ReconInput, found: Reconstruction, baseline: Cameras | None, seconds: float, device: str
+    given: ReconInput, found: Reconstruction, fitted: set[int], trial: Trial | None, seconds: float, device: str
 ) -> ReconOutput:
-    before = float(baseline.loss.mean()) if baseline is not None else 1.0
     warm = given.field is not None
     shape = found.shape
     if shape is None:
         nothing = len(given.samples)
         return ReconOutput(
-            given.job, found.verdict, found.reason, 1.0, before, 0.0, 1.0, nothing, warm, seconds,
+            given.job, found.verdict, found.reason, 1.0, 1.0, 0.0, 1.0, nothing, warm, seconds,
             samples=given.samples, device=device,
         )  # fmt: skip
     quality, mesh = shape.quality, shape.mesh
+    cameras = _camera_records(found.ids.tolist(), shape.cameras, fitted)
+    if trial is not None:
+        cameras += _camera_records(list(given.held_out), trial.cameras, set())
     return ReconOutput(
         job=given.job,
         verdict=found.verdict,
         reason=found.reason,
         loss=quality.loss,
-        baseline_loss=before,
+        baseline_loss=trial.baseline_loss if trial is not None else 1.0,
         silhouette_iou=quality.silhouette_iou,
         feature_distance=quality.feature_distance,
         views=quality.views,
@@ -102,10 +112,12 @@ def _output(
         seconds=seconds,
         vertices=len(mesh.vertices),
         faces=len(mesh.faces),
-        cameras=_camera_records(given.samples, shape.cameras),
+        cameras=sorted(cameras, key=lambda camera: camera.sample),
         artifacts=_artifacts(found, mesh),
         samples=given.samples,
         device=device,
+        held_out=trial.images if trial is not None else 0,
+        held_out_loss=trial.loss if trial is not None else 0.0,
     )
 
 
@@ -115,7 +127,7 @@ def _artifacts(found: Reconstruction, mesh: Mesh) -> dict[str, bytes]:
     return {FIELD: found.to_bytes(), MESH: mesh_to_bytes(mesh, "ply"), PREVIEW: picture.getvalue()}
 
 
-def _camera_records(samples: list[int], cameras: Cameras) -> list[CameraRecord]:
+def _camera_records(samples: list[int], cameras: Cameras, fitted: set[int]) -> list[CameraRecord]:
     return [
         CameraRecord(
             sample=sample,
@@ -125,6 +137,7 @@ def _camera_records(samples: list[int], cameras: Cameras) -> list[CameraRecord]:
             offset=(float(cameras.offset[i, 0]), float(cameras.offset[i, 1])),
             loss=float(cameras.loss[i]),
             weight=float(cameras.weight[i]),
+            fitted=sample in fitted,
         )
         for i, sample in enumerate(samples)
     ]

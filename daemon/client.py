@@ -19,6 +19,7 @@ from daemon.compare import Comparison
 from daemon.correspond import Correspondences, PointQuery
 from daemon.query import QueryMatch
 from index.curation import Edit, EditReport
+from index.rollback import Rollback
 from index.summaries import (
     CameraSummary,
     ChangeSummary,
@@ -154,6 +155,10 @@ class Client:
             for line in response.iter_lines():
                 if line.startswith("data:"):
                     yield msgspec.convert(json.loads(line[5:]), ChangeSummary)
+
+    def rollback(self, shape: int, version: int) -> EditReport:
+        """Makes an earlier version of a shape the current one, as a new version."""
+        return self.edit(Rollback(shape, version))
 
     def edit(self, edit: Edit) -> EditReport:
         """Names, tags, pins, hides, quarantines or deletes."""

@@ -17,6 +17,7 @@ from index.changes import Change, record_changes
 from index.partition import Partition, write_lineage
 from index.reading import member_ids
 from index.records import ClusterRecord, DeletedRecord, SampleRecord, ShardRecord
+from index.rollback import Rollback, roll_back
 from index.store import Transaction
 from index.stream.batch import content_name
 from index.tables import (
@@ -98,7 +99,7 @@ class SourceEdit:
     type: Literal["source"] = "source"
 
 
-Edit = ClusterEdit | ClusterDeletion | ImageEdit | SourceEdit
+Edit = ClusterEdit | ClusterDeletion | ImageEdit | SourceEdit | Rollback
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,10 @@ def apply(txn: Transaction, edit: Edit, restore: Restore) -> Done:
     Raises:
         NotFoundError: there is no such cluster, image or source.
         ConfigError: a name or tag is too long or holds control characters, or too many images are named at once.
-        StateError: the library's clusterer can't forget images.
+        StateError: the library's clusterer can't forget images, or a version was never published.
     """
+    if isinstance(edit, Rollback):
+        return EditReport(roll_back(txn, edit, _cluster(txn, edit.cluster))), []
     if isinstance(edit, ClusterEdit):
         return _edit_cluster(txn, edit), []
     if isinstance(edit, ClusterDeletion):

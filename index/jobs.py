@@ -42,6 +42,7 @@ class ReconInput:
         crops: their crops as JPEG.
         masks: their masks, packed.
         field: the published version's field to start from, None for a cold start.
+        held_out: those of the samples that must not be fitted to: they judge the result against the published version.
     """
 
     job: ReconJob
@@ -49,6 +50,7 @@ class ReconInput:
     crops: list[bytes]
     masks: list[bytes]
     field: bytes | None
+    held_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class ReconOutput:
         job: what it was for.
         verdict: whether the cluster holds a shape.
         reason: the verdict in words.
-        loss: held-out reprojection loss in [0, 1].
-        baseline_loss: loss of the version before on the same images; 1.0 if there was none.
+        loss: held-out reprojection loss in [0, 1], cross-validated on the images it was fitted to.
+        baseline_loss: loss of the version before on the images that judge; 1.0 if there was none.
         silhouette_iou: held-out IoU.
         feature_distance: held-out cosine distance.
         views: images it was fitted to.
@@ -72,6 +74,8 @@ class ReconOutput:
         artifacts: files by name.
         samples: ids of the images it was given.
         device: kind of the device it ran on, such as ``cuda``.
+        held_out: images that neither it nor the version before was fitted to, and that show either of them: its judges.
+        held_out_loss: its loss on these.
     """
 
     job: ReconJob
@@ -90,6 +94,8 @@ class ReconOutput:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     samples: list[int] = field(default_factory=list)
     device: str = ""
+    held_out: int = 0
+    held_out_loss: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

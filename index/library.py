@@ -18,6 +18,7 @@ from index.moments import change_summary, moment, shapes_at
 from index.paging import check_limit, decode_cursor, decode_name, paginate
 from index.reading import (
     cluster_summary,
+    current_versions,
     image_of,
     members_of,
     need,
@@ -241,19 +242,32 @@ class Library:
         *,
         order: Order = "size",
         chosen: Filter = EVERYTHING_SHOWN,
+        candidates: bool = False,
         reverse: bool = False,
         after: str | None = None,
         limit: int = 50,
     ) -> Page[ShapeSummary]:
         """The published version of each shape, in an order and by a filter.
 
+        Args:
+            order: of the shapes.
+            chosen: which of them.
+            candidates: after each shape those of its versions since that were not published.
+            reverse: from the last to the first.
+            after: the ``next`` of the page before.
+            limit: shapes a page.
+
         Raises:
             ConfigError: a bad cursor or limit.
         """
         with self._store.read() as txn:
             page = browse(txn, "shapes", order, chosen, reverse=reverse, after=after, limit=limit)
-            found = [(txn.get(SHAPES, (cluster, record.version)), record) for cluster, record in page.items]
-        return Page([today(shape, record) for shape, record in found if shape is not None], page.next)
+            found = [
+                today(version, record)
+                for cluster, record in page.items
+                for version in current_versions(txn, cluster, record.version, candidates=candidates)
+            ]
+        return Page(found, page.next)
 
     def shape(self, shape: int, version: int | None = None) -> ShapeSummary:
         """One version of a shape, by default the published one.
@@ -264,11 +278,12 @@ class Library:
         with self._store.read() as txn:
             return self._shape(txn, shape, version)
 
-    def versions(self, shape: int) -> list[ShapeSummary]:
-        """Every recorded version of a shape, published or not, oldest first."""
+    def versions(self, shape: int, outcome: str | None = None) -> list[ShapeSummary]:
+        """Every recorded version of a shape, published or not, oldest first; or those of one outcome."""
         with self._store.read() as txn:
             cluster = need(txn, CLUSTERS, shape, f"shape {shape}")
-            return [today(record, cluster) for _, record in txn.scan(SHAPES, prefix=shape)]
+            records = (record for _, record in txn.scan(SHAPES, prefix=shape))
+            return [today(record, cluster) for record in records if outcome in (None, record.outcome)]
 
     def cameras(self, shape: int, version: int | None = None) -> list[CameraSummary]:
         """Cameras of the images a version was fitted to; those of images that were deleted since are left out.
@@ -278,7 +293,7 @@ class Library:
         """
         with self._store.read() as txn:
             found = self._shape(txn, shape, version)
-            stored = txn.get(CAMERAS, (shape, found.version)) or []
+            stored = txn.get(CAMERAS, (shape, found.source or found.version)) or []
             gone = txn.count(DELETED) > 0
             records = [r for r in stored if not gone or txn.get(DELETED, r.sample) is None]
         return [CameraSummary(r.sample, r.R, r.t, r.fov, r.offset, r.loss, r.weight) for r in records]
@@ -291,7 +306,7 @@ class Library:
         """
         with self._store.read() as txn:
             found = self._shape(txn, shape, version)
-            return need(txn, ARTIFACTS, (shape, found.version, name), f"{name} of shape {shape}")
+            return need(txn, ARTIFACTS, (shape, found.source or found.version, name), f"{name} of shape {shape}")
 
     def lineage(self, cluster: int | None = None, *, after: str | None = None, limit: int = 50) -> Page[LineageSummary]:
         """What happened to one cluster, or to all, oldest first."""

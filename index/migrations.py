@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from index.derived import derive
+from index.records import Outcome, ShapeRecord
 from index.store import SCHEMA, Store, Transaction
-from index.tables import IDENTITY, SAMPLE_KEYS, SAMPLES, Table, encode_key
+from index.tables import CHANGES, IDENTITY, SAMPLE_KEYS, SAMPLES, SHAPES, Table, encode_key
 from index.totals import recount
 from ops.errors import StateError
 from ops.logs import get_logger
@@ -32,10 +33,37 @@ def _digest_images(txn: Transaction) -> None:
             txn.put(SAMPLE_KEYS, record.sha256, encode_key(number))
 
 
+def _judge_versions(txn: Transaction) -> None:
+    """Says of each version what it was compared with, and how: by losses on images that it was fitted to as well."""
+    before: ShapeRecord | None = None
+    for place, record in list(txn.scan(SHAPES)):
+        if before is not None and before.cluster != record.cluster:
+            before = None
+        changed = msgspec.structs.replace(record, outcome=_renamed(record.outcome))
+        if record.outcome == "published":
+            before = changed = _levelled(changed, before)
+        txn.put(SHAPES, place, changed)
+    for (number,), change in list(txn.scan(CHANGES)):
+        if change.kind == "not_better":
+            txn.put(CHANGES, number, msgspec.structs.replace(change, kind="candidate"))
+
+
+def _renamed(outcome: Outcome) -> Outcome:
+    return "candidate" if outcome == "not_better" else outcome
+
+
+def _levelled(record: ShapeRecord, before: ShapeRecord | None) -> ShapeRecord:
+    if before is None:
+        return msgspec.structs.replace(record, level=record.loss)
+    level = before.level * record.loss / record.baseline_loss
+    return msgspec.structs.replace(record, judge="fit", before=before.version, level=level)
+
+
 STEPS: Mapping[int, Callable[[Transaction], None]] = {
     1: recount,  # 2 keeps totals of clusters, shapes, shards and reasons in the counters
     2: _digest_images,  # 3 finds images by their digest
     3: derive,  # 4 keeps lists, labels and a feed, and finds what belongs to sources, reasons and clusters
+    4: _judge_versions,  # 5 keeps with each version what judged it, and calls those that were not published candidates
 }
 """Schema -> what makes a store of that schema one of the next."""
 

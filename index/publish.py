@@ -1,4 +1,4 @@
-"""Recording what a reconstruction found: a version is published only when it beats the one before."""
+"""Recording what a reconstruction found: a version that beats the one before is published, any other a candidate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import msgspec
 
 from index.changes import Change, record_changes
 from index.jobs import PublishReport, ReconJob, ReconOutput
-from index.records import ClusterRecord, Outcome, ShapeRecord
+from index.judging import Judgement, judge
+from index.records import ClusterRecord, ShapeRecord
 from index.schedule import Policy
 from index.store import Transaction
 from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, MICROS, SAMPLES, SHAPES
@@ -26,8 +27,9 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
         return _report(output, known.outcome, known.version, known.reason)
     if cluster is None or (why := _stale(txn, cluster, output)):
         return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
-    outcome, reason = _judge(output)
-    version = _record(txn, output, outcome, reason)
+    judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None)
+    outcome, reason = judgement.outcome, judgement.reason
+    version = _record(txn, output, judgement)
     published = outcome == "published"
     changed = msgspec.structs.replace(
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
@@ -42,9 +44,10 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
 
 
 def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:
-    last = txn.last_key(SHAPES, prefix=job.cluster)
-    record = txn.get(SHAPES, last) if last else None
-    return record if record is not None and record.attempt == job.attempt + 1 else None
+    for _, record in txn.scan(SHAPES, prefix=job.cluster, reverse=True):
+        if 0 < record.attempt <= job.attempt + 1:  # roll-backs are of no attempt
+            return record if record.attempt == job.attempt + 1 else None
+    return None
 
 
 def _stale(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> str:
@@ -54,8 +57,10 @@ def _stale(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> str
         return "the cluster was merged into others or dissolved meanwhile"
     if cluster.epoch != job.epoch:
         return "the cluster was merged or split meanwhile"
-    if cluster.attempts != job.attempt or cluster.version != job.version:
+    if cluster.attempts != job.attempt:
         return "the cluster was tried again meanwhile"
+    if cluster.version != job.version:
+        return "another version was made the current one meanwhile"
     # A repair may move images between clusters that both live on, which is no event. Ids follow the largest overlap,
     # and so do results.
     still = sum(_is_member(txn, sample, job.cluster) for sample in output.samples)
@@ -98,27 +103,24 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     return PublishReport(job.cluster, "failed", 0, 1.0, False, 0.0, reason)
 
 
-def _judge(output: ReconOutput) -> tuple[Outcome, str]:
-    if not output.artifacts:
-        return "no_shape", output.reason
-    if output.job.version and output.loss >= output.baseline_loss:
-        return (
-            "not_better",
-            f"held-out loss {output.loss:.4f}, the version before has {output.baseline_loss:.4f}",
-        )
-    return "published", output.reason
+def next_version(txn: Transaction, cluster: int) -> int:
+    """The number of the next version of a shape, whatever becomes of it."""
+    last = txn.last_key(SHAPES, prefix=cluster)
+    return last[1] + 1 if last else 1
 
 
-def _record(txn: Transaction, output: ReconOutput, outcome: Outcome, reason: str) -> int:
-    last = txn.last_key(SHAPES, prefix=output.job.cluster)
-    version = last[1] + 1 if last else 1
+def _record(txn: Transaction, output: ReconOutput, judgement: Judgement) -> int:
+    version = next_version(txn, output.job.cluster)
     place = (output.job.cluster, version)
     record = ShapeRecord(
-        cluster=output.job.cluster, version=version, outcome=outcome, verdict=output.verdict, reason=reason,
+        cluster=output.job.cluster, version=version, outcome=judgement.outcome, verdict=output.verdict,
+        reason=judgement.reason,
         views=output.views, loss=output.loss, baseline_loss=output.baseline_loss,
         silhouette_iou=output.silhouette_iou, feature_distance=output.feature_distance, warm=output.warm,
         seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().next_sample,
         time=wall_time(), attempt=output.job.attempt + 1, size=output.job.size,
+        before=output.job.version, judge=judgement.judge, held_out=output.held_out,
+        held_out_loss=output.held_out_loss, level=judgement.level,
     )  # fmt: skip
     txn.put(SHAPES, place, record)
     txn.put(CAMERAS, place, output.cameras)

@@ -10,7 +10,7 @@ from index.paging import decode_cursor
 from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
 from index.store import Transaction
 from index.summaries import ClusterSummary, ImageSummary, ShapeSummary, ShardSummary
-from index.tables import CLUSTER_MICROS, MICRO_SAMPLES, MICROS, QUARANTINED, SAMPLES, Table, decode_key
+from index.tables import CLUSTER_MICROS, MICRO_SAMPLES, MICROS, QUARANTINED, SAMPLES, SHAPES, Table, decode_key
 from ops.errors import ConfigError, NotFoundError
 
 T = TypeVar("T")
@@ -26,6 +26,21 @@ def owner_of(txn: Transaction, micro: int) -> int | None:
     """The cluster a micro-cluster is in; None for outliers."""
     record = txn.get(MICROS, micro)
     return None if record is None or record.cluster == OUTLIER else record.cluster
+
+
+def content_of(txn: Transaction, cluster: int, version: int) -> int:
+    """The version under which files and cameras of a version are kept."""
+    record = txn.get(SHAPES, (cluster, version))
+    return record.content if record is not None else version
+
+
+def current_versions(txn: Transaction, cluster: int, version: int, *, candidates: bool) -> list[ShapeRecord]:
+    """The published version of a shape, and on request the candidates since."""
+    if not candidates:
+        found = txn.get(SHAPES, (cluster, version))
+        return [found] if found is not None else []
+    since = (record for _, record in txn.scan(SHAPES, prefix=cluster, start=version))
+    return [record for record in since if record.version == version or record.outcome == "candidate"]
 
 
 def need(txn: Transaction, table: Table[T], key: int | tuple[int | str, ...], what: str) -> T:

@@ -8,7 +8,9 @@ import msgspec
 
 ClusterState = Literal["open", "retired"]
 ShapeVerdict = Literal["shape", "too_few_views", "rotational_symmetry", "thin_evidence"]
-Outcome = Literal["published", "not_better", "no_shape", "failed"]
+Outcome = Literal["published", "candidate", "no_shape", "failed", "not_better"]
+"""What became of a reconstruction; ``not_better`` is what stores below schema 5 call a candidate."""
+Judge = Literal["", "fit", "held_out", "person"]
 
 
 OUTLIER = -1
@@ -209,10 +211,11 @@ class ChangeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     loss: float = 0.0
 
 
-class CameraRecord(msgspec.Struct, frozen=True):
+class CameraRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Recovered camera of one member image (PyTorch3D axes, ``x_cam = R @ x_obj + t``, of its crop).
 
-    ``fov`` is in degrees, ``offset`` in half crop sides (x right, y down); ``weight`` 0 marks a stranger.
+    ``fov`` is in degrees, ``offset`` in half crop sides (x right, y down); ``weight`` 0 marks a stranger. The version
+    was not ``fitted`` to images that it was judged by or that were only registered to it.
     """
 
     sample: int
@@ -222,6 +225,7 @@ class CameraRecord(msgspec.Struct, frozen=True):
     offset: tuple[float, float]
     loss: float
     weight: float
+    fitted: bool = True
 
 
 class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -234,8 +238,8 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         verdict: what the reconstruction found.
         reason: the verdict or outcome in words.
         views: images it was fitted to.
-        loss: held-out reprojection loss in [0, 1].
-        baseline_loss: loss of the version before on the same images; 1.0 if there was none.
+        loss: held-out reprojection loss in [0, 1], cross-validated on the images it was fitted to.
+        baseline_loss: loss of version `before` on the images it was judged by; 1.0 if there was none.
         silhouette_iou: held-out IoU of silhouettes.
         feature_distance: held-out cosine distance of features.
         warm: it was started from the version before.
@@ -246,6 +250,14 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         time: Unix time of the record.
         attempt: the cluster's attempt it came of, counted from 1; tells a result that arrives again.
         size: images in the cluster at that time; 0 in records of older versions.
+        before: the version it was compared with, or for `person` the one that was current; 0 for none.
+        judge: what decided: nothing, for a first version; ``held_out`` images that neither was fitted to; images
+            of the ``fit``, in records of older versions; or a ``person``, who rolled back to version `source`.
+        held_out: images that neither version was fitted to and that it was judged by.
+        held_out_loss: its loss on these.
+        level: loss of the first version times the ratios by which versions up to this one improved on the one before;
+            falls with every publication.
+        source: the version whose files and cameras are this one's, 0 if it has its own.
     """
 
     cluster: int
@@ -266,6 +278,17 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     time: float = 0.0
     attempt: int = 0
     size: int = 0
+    before: int = 0
+    judge: Judge = ""
+    held_out: int = 0
+    held_out_loss: float = 0.0
+    level: float = 0.0
+    source: int = 0
+
+    @property
+    def content(self) -> int:
+        """The version under which its files and cameras are kept."""
+        return self.source or self.version
 
 
 class Counters(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,11 +8,12 @@ from math import inf
 
 import numpy as np
 
+from index.heldout import held_out
 from index.jobs import FIELD, ReconInput, ReconJob
-from index.reading import member_ids
+from index.reading import content_of, member_ids
 from index.records import ClusterRecord
 from index.store import Transaction
-from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS, QUARANTINED
+from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, CROPS, MASKS, QUARANTINED
 from index.totals import Figures, figures
 from ops.errors import NotFoundError
 
@@ -127,7 +128,18 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
-    field = txn.get(ARTIFACTS, (job.cluster, record.version, FIELD)) if record.version else None
+    field, judges = _published(txn, job.cluster, record.version, samples)
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
-    return ReconInput(_job(job.cluster, record), samples, crops, masks, field)
+    return ReconInput(_job(job.cluster, record), samples, crops, masks, field, judges)
+
+
+def _published(
+    txn: Transaction, cluster: int, version: int, samples: list[int]
+) -> tuple[bytes | None, tuple[int, ...]]:
+    """The field of a version, and those of the images that judge the next; nothing for no version."""
+    if not version:
+        return None, ()
+    place = (cluster, content_of(txn, cluster, version))
+    fitted = {camera.sample for camera in txn.get(CAMERAS, place) or [] if camera.fitted}
+    return txn.get(ARTIFACTS, (*place, FIELD)), tuple(held_out(samples, fitted))

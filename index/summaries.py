@@ -49,7 +49,10 @@ class ClusterSummary:
 class ShapeSummary:
     """One version of a shape with its figures; ``id`` is the cluster's id. Losses are in [0, 1], lower is better.
 
-    ``images``, ``growth`` and what people say of it are those of its cluster today.
+    ``images``, ``growth`` and what people say of it are those of its cluster today. It was compared with the version
+    ``before`` on ``held_out`` images that neither was fitted to: ``held_out_loss`` against ``baseline_loss``; ``level``
+    is the first version's loss times all such ratios and only falls. ``judge`` is what decided; where that is a person,
+    who rolled back, files and cameras are those of version ``source``.
     """
 
     id: int
@@ -74,6 +77,12 @@ class ShapeSummary:
     tags: tuple[str, ...]
     pinned: bool
     hidden: bool
+    judge: str
+    before: int
+    held_out: int
+    held_out_loss: float
+    level: float
+    source: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,15 +78,16 @@ def reconstruct(
     """
     config = config or ReconConfig()
     _check(views)
-    usable = views.masks.reshape(len(views), -1).mean(1) > 1e-3
-    if usable.sum() < config.min_views:
-        reason = f"{int(usable.sum())} views with a foreground, {config.min_views} needed"
+    usable = int(_usable(views).sum())
+    if usable < config.min_views:
+        reason = f"{usable} views with a foreground, {config.min_views} needed"
         return Reconstruction("too_few_views", reason, views.ids, None)
     known = warm if warm is not None and warm.shape is not None and warm.verdict == "shape" else None
     place, report = torch.device(device), Reporter(progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
-        fitted, rest = _split(usable, config.max_views)
+        fitted = fitted_rows(views, config.max_views)
+        rest = np.setdiff1d(np.arange(len(views)), fitted)
         chosen = take_views(views, fitted)
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
@@ -126,10 +127,14 @@ def _check(views: Views) -> None:
         raise ReconstructionError("features hold values that are not finite")
 
 
-def _split(usable: NDArray[np.bool_], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that take part in the fit (the last usable ones) and the others."""
-    fitted = np.flatnonzero(usable)[-limit:]
-    return fitted, np.setdiff1d(np.arange(len(usable)), fitted)
+def fitted_rows(views: Views, limit: int) -> NDArray[np.int64]:
+    """Rows of the views that take part in a fit of at most so many: the last ones with a foreground."""
+    return np.flatnonzero(_usable(views))[-limit:]
+
+
+def _usable(views: Views) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = views.masks.reshape(len(views), -1).mean(1) > 1e-3
+    return found
 
 
 def _model(

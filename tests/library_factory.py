@@ -155,10 +155,13 @@ def _write_shapes(txn: Transaction, plan: Plan) -> None:
 
 def _write_version(txn: Transaction, cluster: int, version: int, samples: range) -> None:
     place = (cluster, version)
-    loss = 0.3 / version
+    loss, level = 0.3 / version, 0.3
+    for later in range(2, version + 1):
+        level *= 0.3 / later
     record = ShapeRecord(
         cluster, version, "published", "shape", "consistent views", len(samples), loss, 1.0, 0.8, 0.2,
         version > 1, 12.5, 8, 12, samples.stop, TIME,
+        before=version - 1, judge="fit" if version > 1 else "", level=level,
     )  # fmt: skip
     identity = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     cameras = [CameraRecord(s, identity, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0) for s in samples]

@@ -21,6 +21,10 @@ _CLUSTER_1 = (
 _PLACE_LENGTH = 32  # images were found by shard and key alone
 _REJECT_1 = ("shard", "key", "reason", "detail", "time")
 _KEPT_1 = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}
+_SINCE_5 = {
+    "shapes": ("before", "judge", "held_out", "held_out_loss", "level", "source"),
+}
+_OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {
     "counters": ("next_change",),
     "clusters": ("at", "ended", "name", "tags", "pinned", "hidden", "held"),
@@ -53,11 +57,17 @@ def write_schema_3(source: Path, target: Path) -> None:
     _write(source, target, 3)
 
 
+def write_schema_4(source: Path, target: Path) -> None:
+    """What schema 4 held of one: nothing of what judged a version, and candidates by another name."""
+    _write(source, target, 4)
+
+
 def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
     entries = contents(source)
-    env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(_TABLES))
-    for name in _TABLES:
+    tables = _TABLES if schema < 4 else tuple(entries)
+    env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(tables))
+    for name in tables:
         table = env.open_db(name.encode())
         with env.begin(write=True, db=table) as txn:
             for key, value in entries[name].items():
@@ -69,12 +79,18 @@ def _write(source: Path, target: Path, schema: int) -> None:
 def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if table == "identity":
         return _encoded({**msgspec.msgpack.decode(raw), "schema": schema})
-    if table == "micro_samples":
+    if table == "micro_samples" and schema < 4:
         return b""
-    fields = msgspec.msgpack.decode(raw) if table in _SINCE_4 or table in _KEPT_1 else None
+    if table == "cameras":
+        return _encoded([{k: v for k, v in each.items() if k != "fitted"} for each in msgspec.msgpack.decode(raw)])
+    known = table in {*_SINCE_5, "changes"} or (schema < 4 and table in {*_SINCE_4, *_KEPT_1})
+    fields = msgspec.msgpack.decode(raw) if known else None
     if fields is None:
         return raw
-    fields = {key: value for key, value in fields.items() if key not in _SINCE_4.get(table, ())}
+    later = (*_SINCE_5.get(table, ()), *(_SINCE_4.get(table, ()) if schema < 4 else ()))
+    fields = {key: value for key, value in fields.items() if key not in later}
+    for name in {"outcome", "kind"} & fields.keys():
+        fields[name] = _OLD_NAMES.get(fields[name], fields[name])
     kept = _KEPT_1.get(table) if schema == 1 else None
     return _encoded({key: value for key, value in fields.items() if kept is None or key in kept})
 
@@ -89,5 +105,5 @@ def set_schema(folder: Path, schema: int) -> None:
     env.close()
 
 
-def _encoded(value: dict[str, Any]) -> bytes:
+def _encoded(value: dict[str, Any] | list[dict[str, Any]]) -> bytes:
     return msgspec.msgpack.encode(value)

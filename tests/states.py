@@ -13,6 +13,7 @@ from index.curation import ClusterEdit, ImageEdit
 from index.ingest import Ingest
 from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconJob, ReconOutput
 from index.records import CameraRecord
+from index.rollback import Rollback
 from index.schedule import Policy
 from index.stream.batch import Batch, Sample
 from ops.errors import RejectError
@@ -22,17 +23,23 @@ from tests.library_factory import box_ply, png
 POLICY = Policy(min_views=4, growth=1.5, max_failures=2, max_images=32)
 DELETED = 300
 """An image that was deleted from a busy state."""
+EAGER = replace(POLICY, growth=1.01)
+SHAPED = 3
+"""The cluster of a busy state that has a shape."""
 _TURN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def shape_of(given: ReconInput, loss: float = 0.3, baseline: float = 1.0) -> ReconOutput:
-    """A made-up result with all of its files and cameras."""
-    cameras = [CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0) for s in given.samples]
+    """A made-up result with all of its files and cameras, judged by the images that were kept out of it."""
+    judges = given.held_out
+    cameras = [
+        CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s not in judges) for s in given.samples
+    ]
     field = safetensors.numpy.save({"field": np.arange(12, dtype=np.float32)})
     files = {FIELD: field, MESH: box_ply(), PREVIEW: png()}
     return ReconOutput(
         given.job, "shape", "consistent views", loss, baseline, 0.8, 0.2, len(cameras), bool(given.field), 1.0, 8, 12,
-        cameras, files, given.samples,
+        cameras, files, given.samples, held_out=len(judges), held_out_loss=loss if judges else 0.0,
     )  # fmt: skip
 
 
@@ -62,9 +69,9 @@ def _turned(place: Sample, seed: int) -> Sample:
     return replace(place, view=replace(place.view, descriptor=_restless_vector(seed + place.index)))
 
 
-def due_job(ingest: Ingest, cluster: int | None = None) -> ReconJob:
+def due_job(ingest: Ingest, cluster: int | None = None, policy: Policy = POLICY) -> ReconJob:
     """The job of a cluster, or of the one most due."""
-    return next(job for job in ingest.due(POLICY).jobs if cluster in (None, job.cluster))
+    return next(job for job in ingest.due(policy).jobs if cluster in (None, job.cluster))
 
 
 def busy_state(folder: Path, *, edits: bool = True) -> Path:
@@ -95,5 +102,6 @@ def busy_state(folder: Path, *, edits: bool = True) -> Path:
         ingest.edit(ClusterEdit(first.cluster, "a name", ("tag",), pinned=True))
         ingest.edit(ImageEdit((DELETED,), "delete"))
         ingest.edit(ImageEdit((301,), "quarantine"))
+        ingest.edit(Rollback(first.cluster, 1))
     ingest.close()
     return folder

@@ -16,6 +16,7 @@ from daemon.client import Client
 from daemon.query import ImageQuery
 from index.curation import ClusterDeletion, ClusterEdit, Edit, EditReport, ImageEdit, SourceEdit
 from index.library import Library, open_library
+from index.rollback import Rollback
 from index.stream.decode import decode_image
 from ops.errors import ConfigError, NotFoundError, RejectError, SourceError, StateBusyError
 from tests.library_factory import make_library, png
@@ -98,7 +99,8 @@ def test_edits_arrive_as_they_are(client: Client, recorder: Recorder) -> None:
         ImageEdit((1, 2), "quarantine"), SourceEdit("/crawl/0.tar", "delete"),
     ]  # fmt: skip
     assert [client.edit(edit) for edit in edits] == [EditReport(True, 3)] * 4
-    assert recorder.edits == edits
+    assert client.rollback(1, 2).changed
+    assert recorder.edits == [*edits, Rollback(1, 2)]
 
 
 def test_errors_are_our_own(client: Client) -> None:

@@ -21,6 +21,7 @@ from index.lock import FileLock
 from ops.errors import ConfigError, NotFoundError, ShapelodeError, StateBusyError, StateError
 from ops.fsck import check_state
 from tests.batches import open_ingest, stream
+from tests.states import EAGER, SHAPED, busy_state, due_job, restless, shape_of
 from tests.test_daemon_client import Recorder
 
 
@@ -127,6 +128,35 @@ def test_pages_of_other_sites_may_not_write(running: tuple[Path, Recorder]) -> N
     plain = {**headers, "Sec-Fetch-Site": "same-origin", "Content-Type": "text/plain"}
     answer = httpx.post(place, content='{"type": "cluster_deletion", "cluster": 1}', headers=plain)
     assert answer.status_code == 422 and recorder.edits == []
+
+
+def test_the_shell_lists_candidates_and_rolls_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = busy_state(tmp_path, edits=False)
+    ingest = open_ingest(folder)
+    for one in restless("/crawl/f.tar", 320, 32, seed=320):
+        ingest.commit(one)
+    job = due_job(ingest, SHAPED, EAGER)
+    ingest.publish(shape_of(ingest.recon_input(job, EAGER), 0.5, 0.4))
+    ingest.close()
+
+    def shell(*arguments: str) -> tuple[int, str]:
+        code = run_command([*arguments, "--state", str(folder)])
+        out, err = capsys.readouterr()
+        return code, out + err
+
+    def versions(*arguments: str) -> list[tuple[int, str]]:
+        items = json.loads(shell("shapes", *arguments, "--json")[1])["items"]
+        return [(item["version"], item["outcome"]) for item in items]
+
+    assert versions("--candidates") == [(2, "published"), (3, "candidate")] and versions() == [(2, "published")]
+    assert versions(str(SHAPED), "--candidates") == [(3, "candidate")]
+    assert shell("rollback", str(SHAPED), "--to", "1") == (0, "done\n")
+    assert "so already" in shell("rollback", str(SHAPED), "--to", "1")[1]
+    code, text = shell("rollback", str(SHAPED), "--to", "3")
+    assert code == 1 and "it is a candidate" in text and text.count("\n") == 1
+    assert versions("--candidates") == [(4, "published")]
+    assert "rolled back" in shell("changes", "--limit", "1000")[1] and "rolled_back" in shell("lineage")[1]
+    assert check_state(folder).findings == []
 
 
 def test_the_shell_edits(state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,10 +53,10 @@ def test_a_batch_is_counted_in_progress_and_metrics() -> None:
 
 def test_a_reconstruction_is_counted_by_outcome_and_a_first_version_is_a_shape() -> None:
     telemetry = Telemetry()
-    before = value("shapelode_recon_jobs_total", outcome="not_better")
+    before = value("shapelode_recon_jobs_total", outcome="candidate")
     telemetry.reconstruction(published())
-    telemetry.reconstruction(published("not_better", 2))
-    assert value("shapelode_recon_jobs_total", outcome="not_better") == before + 1
+    telemetry.reconstruction(published("candidate", 2))
+    assert value("shapelode_recon_jobs_total", outcome="candidate") == before + 1
     assert (telemetry.progress.shapes, telemetry.progress.run_published) == (1, 1)
 
 
@@ -97,7 +97,7 @@ def test_what_earlier_runs_left_is_told_before_the_first_batch(tmp_path: Path) -
 
 def test_lines_tell_what_happened() -> None:
     assert "shape 3 v1 published: held-out loss 0.250" in describe(published())
-    assert describe(published("not_better")) == "cluster 3: not better: because"
+    assert describe(published("candidate")) == "cluster 3: candidate: because"
     telemetry = Telemetry()
     telemetry.batch(BatchHeader("a", 0, 8, True, 0, 0.2), report())
     assert "107 images" in summary(telemetry) and "5 clusters" in summary(telemetry)

@@ -14,8 +14,8 @@ from ops.fsck import check_state
 from tests.batches import batch as make_batch
 from tests.batches import open_ingest, sample, stream
 from tests.library_factory import make_library
-from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1, write_schema_3
-from tests.states import busy_state
+from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1, write_schema_3, write_schema_4
+from tests.states import EAGER, SHAPED, busy_state, due_job, restless, shape_of
 from tests.test_index_ingest import feed, partition
 
 
@@ -24,13 +24,38 @@ def test_schema_3_becomes_what_this_version_would_have_written_but_for_the_feed(
     write_schema_3(today, tmp_path / "old")
     assert migrated(tmp_path / "old") == 3
     found, wanted = contents(tmp_path / "old"), contents(today)
-    for table in wanted.keys() - {"changes", "cluster_changes", "counters", "shapes"}:
+    for table in wanted.keys() - {"changes", "cluster_changes", "counters", "shapes", "cameras"}:
         assert found[table] == wanted[table], table
     report = check_state(tmp_path / "old")
     assert report.clean and report.records["changes"] > report.records["lineage"]
     library = open_library(tmp_path / "old")
     last = library.moment()
     assert (last.images, last.clusters, last.shapes) == (322, library.status().clusters, 1)
+    library.close()
+
+
+def test_schema_4_becomes_what_this_version_would_have_written_but_for_what_judged_a_version(tmp_path: Path) -> None:
+    today = busy_state(tmp_path / "today", edits=False)
+    ingest = open_ingest(today)
+    shape = SHAPED
+    for one in restless("/crawl/f.tar", 320, 32, seed=320):
+        ingest.commit(one)
+    worse = shape_of(ingest.recon_input(due_job(ingest, shape, EAGER), EAGER), 0.4, 0.3)
+    assert ingest.publish(worse).outcome == "candidate"
+    ingest.close()
+    write_schema_4(today, tmp_path / "old")
+    assert b"not_better" in b"".join(contents(tmp_path / "old")["shapes"].values())
+    assert check_state(tmp_path / "old").clean
+    assert migrated(tmp_path / "old") == 4
+    found, wanted = contents(tmp_path / "old"), contents(today)
+    for table in wanted.keys() - {"shapes", "cameras"}:
+        assert found[table] == wanted[table], table
+    assert check_state(tmp_path / "old").clean
+    library = open_library(tmp_path / "old")
+    first, second, third = library.versions(shape)
+    assert [each.outcome for each in (first, second, third)] == ["published", "published", "candidate"]
+    assert (second.judge, second.before, second.held_out) == ("fit", 1, 0)
+    assert first.level == 0.3 and second.level == pytest.approx(0.3 * 0.2 / 0.35)
     library.close()
 
 

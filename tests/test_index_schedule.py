@@ -10,10 +10,21 @@ import pytest
 from index import schedule as module
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
 from index.publish import publish, record_failure
-from index.records import ClusterRecord, MicroRecord, SampleRecord
+from index.records import CameraRecord, ClusterRecord, MicroRecord, SampleRecord
 from index.schedule import Policy, recon_input, schedule
 from index.store import Store, Transaction
-from index.tables import ARTIFACTS, CLUSTER_MICROS, CLUSTERS, CROPS, MASKS, MICRO_SAMPLES, MICROS, SAMPLES, SHAPES
+from index.tables import (
+    ARTIFACTS,
+    CAMERAS,
+    CLUSTER_MICROS,
+    CLUSTERS,
+    CROPS,
+    MASKS,
+    MICRO_SAMPLES,
+    MICROS,
+    SAMPLES,
+    SHAPES,
+)
 from index.totals import library_loss, write_cluster
 from ops.errors import NotFoundError
 
@@ -31,7 +42,10 @@ def txn(tmp_path: Path) -> Iterator[Transaction]:
 def output(job: ReconJob, loss: float = 0.3, baseline: float = 1.0, found: bool = True) -> ReconOutput:
     artifacts = {FIELD: b"field", MESH: b"mesh"} if found else {}
     verdict = "shape" if found else "thin_evidence"
-    return ReconOutput(job, verdict, "why", loss, baseline, 0.8, 0.2, 12, job.version > 0, 1.5, artifacts=artifacts)  # type: ignore[arg-type]
+    return ReconOutput(
+        job, verdict, "why", loss, baseline, 0.8, 0.2, 12, job.version > 0, 1.5, artifacts=artifacts,
+        held_out=4 if job.version else 0, held_out_loss=loss if job.version else 0.0,
+    )  # type: ignore[arg-type]  # fmt: skip
 
 
 def due(txn: Transaction, now: float = 0.0) -> list[int]:
@@ -110,10 +124,14 @@ def test_input_is_spread_over_the_members_and_its_job_is_of_the_same_moment(txn:
         txn.put(CROPS, sample, b"c%d" % sample)
         txn.put(MASKS, sample, b"m%d" % sample)
     txn.put(ARTIFACTS, (1, 2, FIELD), b"old field")
+    turn = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    old = [CameraRecord(s, turn, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s != 13) for s in (0, 13)]
+    txn.put(CAMERAS, (1, 2), old)
     given = recon_input(txn, ReconJob(1, 15, 1, 1.5, attempt=2, epoch=6), POLICY)
     assert given.job == ReconJob(1, 20, 2, 2.0, attempt=3, epoch=7)
     assert given.samples == [0, 6, 13, 19]
     assert given.crops[1] == b"c6" and given.masks[3] == b"m19" and given.field == b"old field"
+    assert len(given.held_out) == 1 and set(given.held_out) < {6, 13, 19}
     with pytest.raises(NotFoundError):
         recon_input(txn, ReconJob(9, 20, 0, 2.0), POLICY)
 
@@ -133,13 +151,30 @@ def test_a_version_is_published_only_if_better_and_kept_anyway(txn: Transaction)
     txn.put(CLUSTERS, 1, ClusterRecord(size=12))
     publish(txn, output(ReconJob(1, 12, 0, 1.0)))
     worse = publish(txn, output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.31, baseline=0.30))
-    assert (worse.outcome, worse.version) == ("not_better", 2)
+    assert (worse.outcome, worse.version) == ("candidate", 2)
+    assert worse.reason == "no better than version 1 on 4 images that neither was fitted to: loss 0.3100 against 0.3000"
     record = txn.get(CLUSTERS, 1)
     assert record is not None and (record.version, record.attempted_size) == (1, 20)
     kept = txn.get(SHAPES, (1, 2))
-    assert kept is not None and kept.outcome == "not_better"
+    assert kept is not None and (kept.outcome, kept.level, kept.held_out_loss) == ("candidate", 0.0, 0.31)
     better = publish(txn, output(ReconJob(1, 30, 1, 1.5, attempt=2), loss=0.29, baseline=0.30))
     assert (better.outcome, better.version) == ("published", 3)
+    assert better.reason.startswith("better than version 1 on 4 images that neither was fitted to: loss 0.2900 against")
+    shape = txn.get(SHAPES, (1, 3))
+    assert shape is not None and (shape.judge, shape.before) == ("held_out", 1)
+    assert shape.level == pytest.approx(0.3 * 0.29 / 0.30)
+
+
+def test_a_result_that_nothing_can_judge_is_a_candidate_however_good(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=12))
+    publish(txn, output(ReconJob(1, 12, 0, 1.0)))
+    alone = replace(output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.01), held_out=0, held_out_loss=0.0)
+    report = publish(txn, alone)
+    assert (report.outcome, report.reason) == (
+        "candidate",
+        "no image judges it that version 1 was not fitted to",
+    )
+    assert record_of(txn).version == 1
 
 
 def test_no_shape_is_a_verdict_with_its_reason(txn: Transaction) -> None:
@@ -159,7 +194,7 @@ STALE = {
     "merged into others": ClusterRecord(state="retired"),
     "merged or split": ClusterRecord(size=12, epoch=4),
     "tried again": ClusterRecord(size=12, attempts=1),
-    "tried again meanwhile": ClusterRecord(size=12, version=5),
+    "another version was made": ClusterRecord(size=12, version=5),
 }
 
 

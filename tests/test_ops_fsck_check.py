@@ -21,7 +21,7 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
-from tests.old_store import write_schema_1, write_schema_3
+from tests.old_store import write_schema_1, write_schema_3, write_schema_4
 from tests.states import DELETED, busy_state
 
 
@@ -40,20 +40,21 @@ def test_what_the_writer_leaves_is_clean_and_every_check_had_something_to_look_a
     assert report.findings == [] and report.clean
     assert report.checks == ["records", *CHECKS]
     assert all(report.records[table] for table in TABLES), report.records
-    assert report.records["samples"] == 321 and report.records["shapes"] == 3
+    assert report.records["samples"] == 321 and report.records["shapes"] == 4
     with RawState(healthy) as state:
         kinds = {event["kind"] for _, event in state.records("lineage")}
-    assert {"created", "split", "merged"} <= kinds, kinds
+    assert {"created", "split", "merged", "rolled_back"} <= kinds, kinds
 
 
-@pytest.mark.parametrize("write", [write_schema_1, write_schema_3])
+@pytest.mark.parametrize("write", [write_schema_1, write_schema_3, write_schema_4])
 def test_a_store_of_an_older_schema_is_checked_as_such(tmp_path: Path, write: Callable[[Path, Path], None]) -> None:
     write(busy_state(tmp_path / "today", edits=False), tmp_path / "old")
     assert check_state(tmp_path / "old").clean
     editor = Editor(tmp_path / "old")
     editor.change("counters", b"only", stored=7)
     editor.close()
-    assert [finding.check for finding in check_state(tmp_path / "old").errors] == ["totals"]
+    wanted = ["totals"] if write is not write_schema_4 else ["totals", "feed"]  # there was no feed before
+    assert [finding.check for finding in check_state(tmp_path / "old").errors] == wanted
 
 
 def image(number: int) -> bytes:
@@ -106,7 +107,24 @@ def backwards(editor: Editor) -> None:
 
 def worse(editor: Editor) -> None:
     cluster, _ = numbers(shape(editor), 2)
-    editor.change("shapes", packed(cluster, 2), loss=0.9)
+    editor.change("shapes", packed(cluster, 2), held_out_loss=0.9)
+
+
+def seen_before(editor: Editor) -> None:
+    """The images that judged the second version were fitted to."""
+    cluster, _ = numbers(shape(editor), 2)
+    cameras = msgspec.msgpack.decode(editor.get("cameras", packed(cluster, 2)))
+    fitted = [{name: value for name, value in camera.items() if name != "fitted"} for camera in cameras]
+    editor.set("cameras", packed(cluster, 2), msgspec.msgpack.encode(fitted))
+
+
+def second(**fields: object) -> Callable[[Editor], None]:
+    """Changes the second version of a shape."""
+    return lambda e: e.change("shapes", shape(e)[:8] + packed(2), **fields)
+
+
+def rolled_back(**fields: object) -> Callable[[Editor], None]:
+    return lambda e: e.change("shapes", e.where("shapes", judge="person"), **fields)
 
 
 def no_first_version(editor: Editor) -> None:
@@ -208,7 +226,17 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("lineage", "its lineage says otherwise", lambda e: e.change("lineage", packed(1), kind="dissolved", others=[])),
     ("shapes", "points to version 0", unpublish),
     ("shapes", "not in the order of the stream", backwards),
-    ("shapes", "no better than the one before", worse),
+    ("quality", "no better than the one before", worse),
+    ("quality", "its figures make it", second(level=0.1)),
+    ("quality", "there are 0 that neither version was fitted to", seen_before),
+    ("quality", "was judged by 0 images", second(held_out=0)),
+    ("quality", "though nothing judged it", second(judge="")),
+    ("quality", "was compared with version 7", second(before=7)),
+    ("quality", "has another level than its loss", lambda e: e.change("shapes", shape(e), level=0.9)),
+    ("quality", "not published and yet has a level", second(outcome="candidate")),
+    ("quality", "not that of the version it stands for", rolled_back(level=0.01)),
+    ("shapes", "which has no files", rolled_back(source=77)),
+    ("shapes", "has files of its own", lambda e: e.set("cameras", e.where("shapes", judge="person"), b"\x90")),
     ("shapes", "should rise from 1", no_first_version),
     ("shapes", "under the key of another", lambda e: e.change("shapes", shape(e), cluster=77)),
     ("shapes", "has the files", lambda e: e.set("artifacts", shape(e) + b"mesh.ply", None)),

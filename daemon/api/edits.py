@@ -11,15 +11,17 @@ from starlette.exceptions import HTTPException
 from daemon.api.errors import declared
 from index.curation import ClusterDeletion, ClusterEdit, EditReport, ImageEdit, SourceEdit
 from index.curation import Edit as AnyEdit
+from index.rollback import Rollback
 
 router = APIRouter(prefix="/v1", tags=["edits"])
 Editor = Callable[[AnyEdit], EditReport]
 Given = Annotated[
-    ClusterEdit | ClusterDeletion | ImageEdit | SourceEdit,
+    ClusterEdit | ClusterDeletion | ImageEdit | SourceEdit | Rollback,
     Body(
         discriminator="type",
         description="`cluster`: name, tags, pinned, hidden, quarantined; `cluster_deletion`: a cluster with its images "
-        "and versions; `images` and `source`: delete, quarantine or release.",
+        "and versions; `images` and `source`: delete, quarantine or release; `rollback`: an earlier version of a shape "
+        "becomes the current one, as a new version.",
     ),
 ]
 
@@ -34,5 +36,5 @@ def _editor(request: Request) -> Editor:
 
 @router.post("/edits", responses=declared(400, 403, 404, 409, 422))
 def edit(given: Given, editor: Annotated[Editor, Depends(_editor)]) -> EditReport:
-    """Names, tags, pins, hides, quarantines or deletes; done twice it is done once."""
+    """Names, tags, pins, hides, quarantines, deletes or rolls back; done twice it is done once."""
     return editor(given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -27,6 +27,9 @@ _LIST = declared(400, 422)
 _ONE = declared(404, 422)
 _LIST_OF_ONE = declared(400, 404, 422)
 OrderParam = Annotated[Order, Query(description="Largest, least id, best, most grown, oldest or latest first.")]
+OutcomeParam = Annotated[
+    Literal["published", "candidate", "no_shape"] | None, Query(description="Only versions of this outcome.")
+]
 ClusterFilter = Annotated[int | None, Query(ge=0, le=MAX_ID, description="Only events this cluster took part in.")]
 
 
@@ -73,12 +76,15 @@ def shapes(
     library: LibraryDep,
     chosen: FilterDep,
     order: OrderParam = "size",
+    candidates: Annotated[
+        bool, Query(description="After each shape its versions since that were not published.")
+    ] = False,
     reverse: Reverse = False,
     after: After = None,
     limit: Limit = 50,
 ) -> Page[ShapeSummary]:
     """The published version of each shape."""
-    return library.shapes(order=order, chosen=chosen, reverse=reverse, after=after, limit=limit)
+    return library.shapes(order=order, chosen=chosen, candidates=candidates, reverse=reverse, after=after, limit=limit)
 
 
 @router.get("/shapes/{id}", responses=_ONE, tags=["shapes"])
@@ -88,9 +94,11 @@ def shape(library: LibraryDep, id: Id, version: Version = None) -> ShapeSummary:
 
 
 @router.get("/shapes/{id}/versions", responses=_LIST_OF_ONE, tags=["shapes"])
-def versions(library: LibraryDep, id: Id, after: After = None, limit: Limit = 50) -> Page[ShapeSummary]:
+def versions(
+    library: LibraryDep, id: Id, outcome: OutcomeParam = None, after: After = None, limit: Limit = 50
+) -> Page[ShapeSummary]:
     """Every recorded version of a shape, published or not, oldest first."""
-    return page_of(library.versions(id), after, limit)
+    return page_of(library.versions(id, outcome), after, limit)
 
 
 @router.get("/shapes/{id}/cameras", responses=_LIST_OF_ONE, tags=["shapes"])

@@ -1,4 +1,4 @@
-"""Commands by which people change the library: edit, delete, quarantine."""
+"""Commands by which people change the library: edit, delete, quarantine, rollback."""
 
 from __future__ import annotations
 
@@ -105,6 +105,30 @@ def quarantine(
       shapelode quarantine --source crawl/00012.tar
     """
     _submit(state, _edit("release" if release else "quarantine", cluster, image, source), token_file, as_json)
+
+
+@app.command()
+def rollback(
+    shape: Annotated[int, typer.Argument(min=0, help="The shape; its id is that of its cluster.")],
+    to: Annotated[int, typer.Option("--to", min=1, help="The version to go back to.")],
+    state: StateOption = DEFAULT_STATE,
+    token_file: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make an earlier version of a shape the current one.
+
+    It is published anew under the next number, with the files of the version it stands for; nothing is lost, and going
+    back can be undone the same way. Reconstructions that are under way from the version left are dropped.
+
+    Examples:
+
+      shapelode rollback 3 --to 1
+
+      shapelode shapes 3        # its versions
+    """
+    from index.rollback import Rollback
+
+    _submit(state, Rollback(shape, to), token_file, as_json)
 
 
 def _edit(action: Action, cluster: int | None, images: list[int] | None, source: str | None) -> Edit:

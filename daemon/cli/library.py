@@ -49,6 +49,9 @@ class Hidden(StrEnum):
     any = "any"
 
 
+CandidatesOption = Annotated[
+    bool, typer.Option("--candidates", help="Also versions that were not published; of one shape, only these.")
+]
 OrderOption = Annotated[Order, typer.Option(help="Largest, least id, best, most grown, oldest or latest first.")]
 ReverseOption = Annotated[bool, typer.Option("--reverse", help="From the last to the first.")]
 MinSizeOption = Annotated[int | None, typer.Option(min=0, help="Least images.")]
@@ -177,6 +180,7 @@ def clusters(
 def shapes(
     shape: Annotated[int | None, typer.Argument(min=0, help="List all versions of this shape.")] = None,
     state: StateOption = DEFAULT_STATE,
+    candidates: CandidatesOption = False,
     order: OrderOption = Order.size,
     reverse: ReverseOption = False,
     min_size: MinSizeOption = None,
@@ -204,6 +208,8 @@ def shapes(
 
       shapelode shapes --order recent --limit 10
 
+      shapelode shapes --candidates
+
       shapelode shapes 3 --json
     """
     from daemon.cli.output import print_page
@@ -212,7 +218,7 @@ def shapes(
 
     with opened(state) as library:
         if shape is not None:
-            versions = page_of(library.versions(shape), after, limit)
+            versions = page_of(library.versions(shape, "candidate" if candidates else None), after, limit)
             print_page(versions, _SHAPE_COLUMNS, as_json=as_json, empty="no versions yet")
             return
         chosen = Filter(
@@ -221,7 +227,7 @@ def shapes(
         )  # fmt: skip
         page = full_page(
             lambda cursor, count: library.shapes(
-                order=order.value, chosen=chosen, reverse=reverse, after=cursor, limit=count
+                order=order.value, chosen=chosen, candidates=candidates, reverse=reverse, after=cursor, limit=count
             ),
             after,
             limit,
@@ -357,6 +363,7 @@ _SHAPE_COLUMNS: tuple[Column[ShapeSummary], ...] = (
     ("IoU", lambda s: float(s.silhouette_iou)),
     ("faces", lambda s: s.faces),
     ("took", lambda s: f"{s.seconds:.0f} s {'warm' if s.warm else 'cold'}"),
+    ("why", lambda s: s.reason),
     ("when", lambda s: _ago(s.time)),
 )
 _SHARD_COLUMNS: tuple[Column[ShardSummary], ...] = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from ops.fsck import derived, feed, images, ledger, partition, shapes, shards, vectors
+from ops.fsck import derived, feed, images, ledger, partition, shapes, shards, vectors, versions
 from ops.fsck.findings import Finding, FsckReport, error
 from ops.fsck.raw import TABLES, RawState
 
@@ -27,6 +27,7 @@ CHECKS: dict[str, Check] = {
     partition.CLUSTERER: partition.check_clusterer,
     ledger.LINEAGE: ledger.check_lineage,
     shapes.SHAPES: shapes.check_shapes,
+    versions.QUALITY: versions.check_quality,
     derived.LISTS: derived.check_lists,
     derived.LABELS: derived.check_labels,
     derived.PLACES: derived.check_places,

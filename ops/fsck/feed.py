@@ -8,8 +8,8 @@ from ops.fsck.findings import Finding, error
 from ops.fsck.raw import RawState, Record, number, numbers, packed
 
 FEED = "feed"
-_LINEAGE = frozenset({"created", "split", "merged", "dissolved", "deleted"})
-_OUTCOMES = frozenset({"published", "not_better", "no_shape"})
+_LINEAGE = frozenset({"created", "split", "merged", "dissolved", "deleted", "rolled_back"})
+_OUTCOMES = frozenset({"published", "candidate", "no_shape", "not_better", "rolled_back"})
 _TOTALS = ("images", "clusters", "shapes")
 
 

@@ -15,6 +15,7 @@ SHAPES = "shapes"
 _MAGIC = {"mesh.ply": b"ply\n", "preview.png": b"\x89PNG\r\n\x1a\n"}
 _FIELD = "field.safetensors"
 _FILES = frozenset({_FIELD, *_MAGIC})
+_WITH_FILES = frozenset({"published", "candidate", "not_better"})  # the last is what schemas below 5 say
 
 
 def check_shapes(state: RawState) -> Iterator[Finding]:
@@ -25,6 +26,9 @@ def check_shapes(state: RawState) -> Iterator[Finding]:
         if (record["cluster"], record["version"]) != (cluster, version):
             yield error(SHAPES, f"version {version} of shape {cluster} is kept under the key of another")
         versions[cluster].append(record)
+        if record.get("source", 0):
+            yield from _source(state, cluster, version, record["source"])
+            continue
         yield from _files(state, cluster, version, record["outcome"])
         yield from _cameras(state, cluster, version, record["outcome"])
     for table in ("cameras", "artifacts"):
@@ -46,20 +50,27 @@ def _history(cluster: int, record: Record, versions: list[Record]) -> Iterator[F
     newest = published[-1]["version"] if published else 0
     if record.get("version", 0) != newest:
         yield error(SHAPES, f"shape {cluster} points to version {record.get('version', 0)}, published is {newest}")
-    for version in published[1:]:
-        if version["loss"] >= version["baseline_loss"]:
-            yield error(SHAPES, f"version {version['version']} of shape {cluster} is no better than the one before")
     moments = [version.get("at", 0) for version in versions]
     if moments != sorted(moments):
         yield error(SHAPES, f"versions of shape {cluster} are not in the order of the stream")
-    if len(versions) + record.get("failures", 0) > record.get("attempts", 0):
+    tried = [version for version in versions if not version.get("source", 0)]
+    if len(tried) + record.get("failures", 0) > record.get("attempts", 0):
         yield error(SHAPES, f"shape {cluster} has more versions and failures than attempts")
+
+
+def _source(state: RawState, cluster: int, version: int, source: int) -> Iterator[Finding]:
+    """A version that stands for an earlier one has no files of its own."""
+    earlier = state.record("shapes", packed(cluster, source))
+    if source >= version or earlier is None or earlier["outcome"] != "published" or earlier.get("source", 0):
+        yield error(SHAPES, f"version {version} of shape {cluster} stands for version {source}, which has no files")
+    if any(True for table in ("cameras", "artifacts") for _ in state.items(table, packed(cluster, version))):
+        yield error(SHAPES, f"version {version} of shape {cluster} stands for another and has files of its own")
 
 
 def _files(state: RawState, cluster: int, version: int, outcome: str) -> Iterator[Finding]:
     head = packed(cluster, version)
     files = {key[16:].decode("utf-8", "replace"): raw for key, raw in state.items("artifacts", head)}
-    wanted = _FILES if outcome in ("published", "not_better") else frozenset()
+    wanted = _FILES if outcome in _WITH_FILES else frozenset()
     if files.keys() != wanted:
         listed = ", ".join(sorted(files)) or "none"
         yield error(SHAPES, f"version {version} of shape {cluster} ({outcome}) has the files {listed}")

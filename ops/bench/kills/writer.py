@@ -102,12 +102,17 @@ def _made_up(given: ReconInput) -> ReconOutput:
     found = job.cluster % 3 > 0
     field = safetensors.numpy.save({"field": np.full(4, views, np.float32)})
     files = {FIELD: field, MESH: b"ply\nmade up", PREVIEW: b"\x89PNG\r\n\x1a\nmade up"} if found else {}
-    cameras = [CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0) for s in given.samples if found]
+    judges = given.held_out if found else ()
+    cameras = [
+        CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s not in judges)
+        for s in given.samples
+        if found
+    ]
     # Every other attempt is no better than the version before.
     baseline = 1.0 if not job.version else 0.5 if job.attempt % 2 else 0.3
     verdict: ShapeVerdict = "shape" if found else "thin_evidence"
     loss = 0.4 if found else 1.0
     return ReconOutput(
         job, verdict, "made up", loss, baseline, 0.8, 0.2, views, bool(job.version), 0.0, 3, 1, cameras, files,
-        given.samples,
+        given.samples, held_out=len(judges), held_out_loss=loss if judges else 0.0,
     )  # fmt: skip

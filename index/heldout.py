@@ -1,0 +1,33 @@
+"""Which images judge the next version of a shape: neither it nor the version before may be fitted to them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Set
+
+_SHARE = 0.25
+_FEWEST = 4  # wanted of a few images, as long as that is no more than half of them
+_MOST = 32  # more cost time and change no verdict
+
+
+def held_out(samples: Iterable[int], fitted: Set[int]) -> list[int]:
+    """Draws the judges among the images that are new to a shape.
+
+    Images come in the order of a digest of their number, so the same images give the same judges whatever order they
+    came in, and one that has judged a version mostly judges the next as well.
+
+    Args:
+        samples: images of the cluster.
+        fitted: those that the version before was fitted to.
+
+    Returns:
+        A quarter of the others, at least four but no more than half of them, at most 32; ascending.
+    """
+    fresh = sorted(set(samples) - fitted, key=_rank)
+    wanted = max(math.ceil(_SHARE * len(fresh)), min(_FEWEST, len(fresh) // 2))
+    return sorted(fresh[: min(wanted, _MOST)])
+
+
+def _rank(sample: int) -> bytes:
+    return hashlib.blake2b(sample.to_bytes(8, "big"), digest_size=8).digest()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actors import reconstruction as module
+from actors.plan import ReconstructorOptions
+from actors.reconstruction import Workshop
+from index.jobs import FIELD, ReconInput, ReconJob
+from recon import Reconstruction, Views
+from tests.recon_scene import carved_result, joined, make_scene
+from tests.test_actors_trial import spoiled
+
+OPTIONS = ReconstructorOptions("none", "auto", "cpu", "draft", "shapelode", "auto", 20, 8, 0)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Views]:
+    """Views that a fit was shown; it finds the shape of the true cameras, whatever they are."""
+    scene, result = carved_result()
+    views = joined(scene.views, make_scene(8, seed=11).views)
+    seen: list[Views] = []
+
+    def fit(given: Views, *_: object, **__: Any) -> Reconstruction:
+        seen.append(given)
+        assert result.shape is not None
+        rows = np.arange(len(given))
+        cameras = replace(
+            result.shape.cameras,
+            **{name: getattr(result.shape.cameras, name)[rows] for name in result.shape.cameras.__slots__},
+        )
+        return replace(result, ids=given.ids, shape=replace(result.shape, cameras=cameras))
+
+    monkeypatch.setattr(module, "reconstruct", fit)
+    monkeypatch.setattr(Workshop, "_views", lambda self, given: views)
+    return seen
+
+
+def given(field: bytes | None, held_out: tuple[int, ...]) -> ReconInput:
+    scene, _ = carved_result()
+    samples = [*scene.views.ids.tolist(), *(make_scene(8, seed=11).views.ids + 1000).tolist()]
+    return ReconInput(ReconJob(1, len(samples), int(field is not None), 1.5), samples, [], [], field, held_out)
+
+
+def test_what_judges_is_kept_out_of_the_fit_and_gets_cameras_all_the_same(shown: list[Views]) -> None:
+    _, result = carved_result()
+    judges = tuple(range(1100, 1108))
+    output = Workshop(OPTIONS).run(given(spoiled(result).to_bytes(), judges))
+    assert not set(shown[0].ids.tolist()) & set(judges) and len(shown[0]) == 24
+    assert output.held_out > 4 and output.held_out_loss < output.baseline_loss < 1
+    assert [camera.sample for camera in output.cameras] == output.samples
+    # Of the others the last 20 are fitted to, as `recon.max_views` has it.
+    fitted = [camera.sample for camera in output.cameras if camera.fitted]
+    assert fitted == shown[0].ids[-20:].tolist()
+    assert output.warm and FIELD in output.artifacts
+
+
+def test_a_first_shape_is_fitted_to_all_images_and_judged_by_none(shown: list[Views]) -> None:
+    _, result = carved_result()
+    assert result.shape is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "reconstruct", lambda views, *_, **__: shown.append(views) or _none(views))
+        output = Workshop(OPTIONS).run(given(None, ()))
+    assert len(shown[-1]) == 32
+    assert (output.held_out, output.held_out_loss, output.baseline_loss) == (0, 0.0, 1.0)
+    assert output.artifacts == {} and output.cameras == []
+
+
+def _none(views: Views) -> Reconstruction:
+    return Reconstruction("thin_evidence", "views disagree", views.ids, None)

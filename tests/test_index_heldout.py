@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from index.heldout import held_out
+
+
+def test_judges_are_images_that_are_new_to_the_shape() -> None:
+    drawn = held_out(range(40), set(range(16)))
+    assert len(drawn) == 6 and set(drawn) <= set(range(16, 40)) and drawn == sorted(drawn)
+    assert held_out(range(16), set(range(16))) == []
+
+
+def test_the_same_images_give_the_same_judges_in_whatever_order_they_come() -> None:
+    images = list(range(100, 148))
+    assert held_out(images, set()) == held_out(images[::-1], set()) == held_out([*images, *images], set())
+
+
+def test_one_that_judged_mostly_judges_again_when_more_have_come() -> None:
+    early, late = held_out(range(48), set()), held_out(range(96), set())
+    assert set(late) - set(early) and len(set(early) & set(late)) >= len(early) / 2
+
+
+@pytest.mark.parametrize(("fresh", "judges"), [(0, 0), (1, 1), (2, 1), (4, 2), (8, 4), (16, 4), (24, 6), (400, 32)])
+def test_few_images_are_judged_by_four_or_half_of_them_and_many_by_a_quarter_up_to_a_bound(
+    fresh: int, judges: int
+) -> None:
+    assert len(held_out(range(fresh), set())) == judges
