@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo demo-stop test gltf-validator prometheus docs soak lint audit clean
+.PHONY: help setup demo demo-stop test gltf-validator prometheus chromium page page-build docs soak lint audit clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +35,19 @@ prometheus:  ## install Debian's Prometheus for the tests, if this is Debian and
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && \
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus >/dev/null; \
 	else echo "Prometheus can't be installed here: the tests that run it will be skipped"; fi
+
+chromium:  ## install Debian's Chromium for the tests, if this is Debian and we may
+	@if command -v chromium >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	else echo "Chromium can't be installed here: the tests of the page in a browser will be skipped"; fi
+
+page:  ## install what builds the page, if Node is there, and check the types of its sources
+	@if command -v npm >/dev/null; then cd ops/page && npm ci --silent --no-audit --no-fund && npm run --silent check; \
+	else echo "npm is not installed: the tests that build the page, or look for barriers in it, will be skipped"; fi
+
+page-build: page  ## build the page into daemon/page
+	cd ops/page && npm run --silent build
 
 docs: $(READY)  ## build the docs site into build/site
 	$(BIN)/python -m mkdocs build --strict -f ops/mkdocs.yml -d $(CURDIR)/build/site

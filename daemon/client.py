@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from daemon.atlas import LibraryMap
 from daemon.compare import Comparison
 from daemon.correspond import Correspondences, PointQuery
+from daemon.health import PipelineState
 from daemon.query import QueryMatch
 from index.curation import Edit, EditReport
 from index.rollback import Rollback
@@ -77,6 +79,14 @@ class Client:
     def status(self) -> LibraryStatus:
         """Totals of the whole library."""
         return self._get("/v1/status", LibraryStatus)
+
+    def map(self) -> LibraryMap:
+        """Clusters on the two axes along which they differ most."""
+        return self._get("/v1/map", LibraryMap)
+
+    def pipeline(self) -> PipelineState:
+        """What the stages of the daemon are at."""
+        return self._get("/v1/pipeline", PipelineState)
 
     def shards(self, **paging: Any) -> Page[ShardSummary]:
         """Shards opened so far, by URL."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 
 from daemon.telemetry import Telemetry
@@ -16,6 +17,33 @@ class Phase(Enum):
     STARTING = "it is starting: workers are loaded and the index is brought up to date"
     RUNNING = ""
     STOPPING = "it is stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """What the stages of a running daemon are at; all zero where none runs.
+
+    Attributes:
+        running: a daemon runs in this process.
+        said: how it is, in a line.
+        shard: the one that was committed to last.
+        waiting_shards: known and not yet begun.
+        images_per_second: rate of the last seconds.
+        in_flight: batches that are read or embedded but not yet committed.
+        recon_queue: clusters due for reconstruction.
+        recon_running: reconstructions under way.
+        stage_seconds: time spent in each stage since the daemon started.
+    """
+
+    running: bool = False
+    said: str = "no daemon runs in this server's process; the library is what the last one left"
+    shard: str = ""
+    waiting_shards: int = 0
+    images_per_second: float = 0.0
+    in_flight: int = 0
+    recon_queue: int = 0
+    recon_running: int = 0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Health:
@@ -47,3 +75,12 @@ class Health:
         progress = self._telemetry.progress
         behind = progress.images - progress.index_vectors
         return f"the index lacks {behind} of {progress.images} images" if behind > 0 else self.ill()
+
+    def pipeline(self) -> PipelineState:
+        """What the stages are at."""
+        now = self._telemetry.progress
+        return PipelineState(
+            True, self.unready() or "the daemon is running", now.shard, now.waiting_shards,
+            self._telemetry.images_per_second(), now.in_flight, now.recon_queue, now.recon_running,
+            dict(now.stage_seconds),
+        )  # fmt: skip

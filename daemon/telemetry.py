@@ -35,6 +35,7 @@ class Progress:
     in_flight: int = 0
     recon_queue: int = 0
     recon_running: int = 0
+    waiting_shards: int = 0
     shard: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
@@ -55,7 +56,9 @@ class Telemetry:
         now.run_images += report.stored
         now.run_rejected += sum(report.rejects.values())
         now.shard = header.shard
-        self._recent.append((time.monotonic(), report.stored))
+        self._recent.append((at := time.monotonic(), report.stored))
+        while at - self._recent[0][0] > _RATE_WINDOW_S:
+            self._recent.popleft()
         self.stage("read", header.seconds)
         self.stage("embed", report.embed_seconds)
         self.stage("commit", report.seconds)
@@ -158,6 +161,7 @@ class Telemetry:
 
     def waiting(self, shards: int) -> None:
         """Shards that are known and not yet begun."""
+        self.progress.waiting_shards = shards
         metrics.SHARDS_WAITING.set(shards)
 
     def disk_free(self, size: int) -> None:
@@ -170,13 +174,10 @@ class Telemetry:
             metrics.PROCESS_MEMORY.labels(process).set(size)
 
     def images_per_second(self) -> float:
-        """Rate of the last seconds."""
+        """Rate of the last seconds; may be asked for in any thread."""
         now = time.monotonic()
-        while self._recent and now - self._recent[0][0] > _RATE_WINDOW_S:
-            self._recent.popleft()
-        if not self._recent:
-            return 0.0
-        return sum(count for _, count in self._recent) / max(now - self._recent[0][0], 1.0)
+        recent = [(at, count) for at, count in tuple(self._recent) if now - at <= _RATE_WINDOW_S]
+        return sum(count for _, count in recent) / max(now - recent[0][0], 1.0) if recent else 0.0
 
 
 def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:

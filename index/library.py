@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.browse import EVERYTHING_SHOWN, Filter, browse
+from index.centroids import centroids
 from index.codec import decode_crop, decode_mask, decode_vector
 from index.lists import Order, Scope
 from index.migrations import check_current
@@ -29,6 +30,7 @@ from index.reading import (
     stored_image,
     today,
 )
+from index.records import ClusterRecord
 from index.store import Store, Transaction
 from index.summaries import (
     CameraSummary,
@@ -226,6 +228,11 @@ class Library:
         with self._store.read() as txn:
             for key, raw in txn.scan(VECTORS, start=start):
                 yield key[0], decode_vector(raw)
+
+    def centroids(self, most: int) -> tuple[list[tuple[int, ClusterRecord]], NDArray[np.float32]]:
+        """The largest clusters, with mean descriptors ``(N, D)`` of a bounded number of their images."""
+        with self._store.read() as txn:
+            return centroids(txn, most)
 
     def deleted(self) -> list[int]:
         """Ids of all images that were deleted."""

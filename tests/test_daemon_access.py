@@ -54,7 +54,7 @@ def test_nothing_but_the_page_and_signs_of_life_is_open(client: TestClient) -> N
         refused = client.request(method, path).status_code == 401
         assert refused == (path not in ("/healthz", "/readyz", "/v1/session")), path
     assert client.get("/openapi.json").status_code == 401
-    assert client.get("/").status_code == client.get("/page/login.js").status_code == 200
+    assert client.get("/").status_code == client.get("/page/app.js").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from threading import Event
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 
 import daemon
 from daemon.access import Access
-from daemon.api import changes, edits, errors, gate, health, library, media, points
+from daemon.api import changes, edits, errors, gate, health, library, media, overview, points
+from daemon.api.files import PageFiles
 from daemon.api.security import BodyLimit, SecurityHeaders
 from daemon.api.timing import Timing
+from daemon.atlas import Atlas
 from daemon.correspond import PointFinder
 from daemon.health import Health
 from daemon.query import ImageQuery
@@ -54,6 +55,7 @@ def create_app(
     app.state.image_query = image_query
     app.state.point_finder = PointFinder(opened, image_query.backbone)
     app.state.access = access or Access()
+    app.state.atlas = Atlas(opened)
     app.state.health = daemon_health
     app.state.edit = edit or _refuse
     app.state.closing = closing or Event()
@@ -64,11 +66,12 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Timing)
     for routes in (
-        library.router, changes.router, edits.router, media.router, points.router, health.router, gate.router,
+        library.router, overview.router, changes.router, edits.router, media.router, points.router, health.router,
+        gate.router,
     ):  # fmt: skip
         app.include_router(routes)
     app.add_api_route("/", _index, include_in_schema=False)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.mount("/page", PageFiles(directory=PAGE), name="page")
     return app
 
 

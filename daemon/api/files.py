@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from fastapi import Request, Response
+from fastapi.staticfiles import StaticFiles
+
+
+class PageFiles(StaticFiles):
+    """The files of the page, revalidated on each use: another version of them may be served tomorrow."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        """A file, or 304 if the client has it already."""
+        response = super().file_response(*arguments, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def file_response(request: Request, data: bytes, media_type: str, name: str | None = None) -> Response:
