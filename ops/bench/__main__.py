@@ -16,6 +16,7 @@ from rich.console import Console
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
+from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import soak as soak_benchmark
@@ -118,6 +119,27 @@ def pages(
 ) -> None:
     """How long a page of a list takes over HTTP, beside a scan of all records in the same run."""
     _show(lambda: pages_benchmark.run(shapes, count, limit, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench page --shapes 10000 --loads 5")
+def page(
+    shapes: Annotated[int, typer.Option(min=48, help="Shapes of the library that is made up.")] = 10_000,
+    loads: Annotated[int, typer.Option(min=1, help="Loads of each view.")] = 5,
+    json: Json = None,
+) -> None:
+    """How long the library page takes to load in headless Chromium, beside the time it may take."""
+    _show(lambda: page_benchmark.run(shapes, loads, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench screenshots --state STATE --output docs/images")
+def screenshots(
+    state: Annotated[Path, typer.Option(help="State directory with shapes.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")],
+    shape: Annotated[int | None, typer.Option(help="The shape; the best if not given.")] = None,
+) -> None:
+    """Pictures of the library page: the wall, and the page of a shape."""
+    for path in page_benchmark.photograph(state, output, shape):
+        Console().print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

@@ -114,7 +114,7 @@ def run(shapes: int, pages: int, limit: int, tell: Callable[[str], None]) -> Rep
         seconds = time.perf_counter() - began
         scans = _scan_all(Path(folder), limit, tell)
         measures: list[Measure] = []
-        with _serving(Path(folder)) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        with serving(Path(folder)) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
             worst = 0.0
             for query in QUERIES:
                 times = _pages(client, query, pages, limit)
@@ -132,14 +132,22 @@ def run(shapes: int, pages: int, limit: int, tell: Callable[[str], None]) -> Rep
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path) -> Iterator[str]:
+    """`shapelode serve` on a state directory, in a process of its own.
+
+    Yields:
+        Its address.
+
+    Raises:
+        StateError: it did not start.
+    """
     command = [sys.executable, "-m", "daemon.cli", "serve", "--state", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             found = re.search(r" on (http://\S+),", server.stdout.readline())
             if found is None:
-                raise StateError("`shapelode serve` did not start on the library that was made up")
+                raise StateError("`shapelode serve` did not start")
             yield found.group(1)
         finally:
             server.send_signal(signal.SIGINT)

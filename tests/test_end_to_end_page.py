@@ -1,0 +1,317 @@
+"""The page in headless Chromium: clicking through its views over the real server and a library of the real writer.
+
+No Ray daemon runs: `shapelode serve` answers with the same app and the same library. The encoder alone is a stand-in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from daemon.api.server import ApiServer
+from daemon.client import Client
+from index.curation import ClusterEdit
+from ops.bench.browser import chromium
+from tests.browser import barriers, is_wider, needs_axe, needs_chromium, shot, tab
+from tests.library_factory import png
+from tests.page_library import CHAIRS, OTHERS, STRANGER, ChairBackbone, make_crowded_library, make_page_library
+
+pytestmark = needs_chromium
+FITTING = CHAIRS - 1
+PHONE_WIDTH = 390
+PHONE = {
+    "viewport": {"width": PHONE_WIDTH, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
+SHAPES = 10_000
+MOST_TABS = 60
+_REACH = """() => {
+    const focused = document.activeElement;
+    if (focused === document.body) return "of the page's frame";
+    reached.add(focused);
+    const seen = focused.id === "pick" ? focused.nextElementSibling : focused; // the label stands for the input
+    return getComputedStyle(seen).outlineStyle;
+}"""
+VIEWS = ("", "shape", "cluster", "map", "rejects", "pipeline", "search")
+
+
+class Served:
+    """A running server and the cluster that is the chair's."""
+
+    def __init__(self, url: str, chair: int) -> None:
+        self.url = url
+        self.chair = chair
+
+    def at(self, view: str) -> str:
+        return f"{self.url}/#/{view}{f'/{self.chair}' if view in ('shape', 'cluster') else ''}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("state")
+    chair = make_page_library(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daemon.query._load", lambda name: ChairBackbone())
+        with ApiServer(folder, port=0) as server:
+            yield Served(server.url, chair)
+
+
+def settled(page: Page, view: str) -> None:
+    """Waits until a view shows what it is for."""
+    shown = {
+        "": ".wall .card", "shape": ".canvas[data-triangles]", "cluster": ".grid img", "map": ".plane[data-painted]",
+        "rejects": ".rows td", "pipeline": ".stages li", "search": ".drop",
+    }  # fmt: skip
+    expect(page.locator(shown[view]).first).to_be_visible()
+    if view == "shape":
+        expect(page.locator(".canvas")).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
+        expect(page.locator(".lanes")).to_be_visible()
+
+
+@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: view or "wall")
+def shown(request: pytest.FixtureRequest, browser: Browser, served: Served) -> Iterator[tuple[Page, str]]:
+    """Each view in a tab of its own."""
+    with tab(browser, served.at(request.param), color_scheme="light") as (page, _):
+        settled(page, request.param)
+        yield page, request.param
+
+
+def test_the_wall_counts_grows_and_turns_what_is_pointed_at(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url, reduced_motion="no-preference") as (page, _):
+        expect(page.locator(".counters [data-name=images] dd")).to_have_text(str(CHAIRS + OTHERS))
+        expect(page.locator(".counters [data-name=rejected] dd")).to_have_text("3")
+        expect(page.locator(".growth svg")).to_have_attribute("aria-label", re.compile("shapes 0 to 1"))
+        expect(page.locator(".wall .card")).to_have_count(1)
+        expect(page.locator(".growing .cluster").first).to_be_visible()
+        page.locator(".card").hover()
+        turning = page.locator(".card .turning")
+        expect(turning).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
+        before = turning.get_attribute("data-angle") or ""
+        expect(turning).not_to_have_attribute("data-angle", before)
+        shot(page, "wall")
+        page.locator("h1").hover(force=True)
+        expect(turning).to_have_count(0)
+
+
+def test_the_wall_shows_what_people_do_to_the_library_while_it_is_open(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("pipeline")) as (page, _), Client(served.url) as client:
+        expect(page.locator(".feed li").first).to_be_visible()
+        assert page.locator(".kind.edited").count() == 0
+        client.edit(ClusterEdit(served.chair, name="the chair", add_tags=("seat",)))
+        expect(page.locator(".kind.edited")).to_have_count(1)
+        page.get_by_role("link", name="Shapes", exact=True).click()
+        expect(page.locator(".card strong")).to_have_text("the chair")
+        page.get_by_label("Tag").fill("no such tag")
+        page.get_by_label("Tag").press("Enter")
+        expect(page.locator(".empty").first).to_be_visible()
+        page.get_by_label("Tag").fill("seat")
+        page.get_by_label("Tag").press("Enter")
+        expect(page.locator(".wall .card")).to_have_count(1)
+
+
+def test_a_shape_with_its_photos_around_it_its_versions_and_where_it_came_from(
+    browser: Browser, served: Served
+) -> None:
+    with tab(browser, served.url) as (page, seen):
+        page.locator(".card").first.click()
+        settled(page, "shape")
+        canvas = page.locator(".canvas")
+        expect(canvas).to_have_attribute("data-frusta", str(FITTING))
+        page.wait_for_timeout(300)  # for the photos to come
+        shot(page, "shape")
+        page.get_by_role("button", name="Photos around it").click()
+        expect(canvas).to_have_attribute("data-frusta", "0")
+        expect(page.locator(".worst li")).to_have_count(6)
+        assert page.locator(f".worst [data-image='{STRANGER}']").count() == 0
+        losses = [float(text.split()[1]) for text in page.locator(".worst span").all_text_contents()]
+        assert losses == sorted(losses, reverse=True)
+        page.locator(".worst button").first.click()
+        expect(canvas).to_have_attribute("data-through", re.compile(r"\d+"))
+        expect(page.locator(".behind")).to_be_visible()
+        canvas.press("ArrowLeft")
+        expect(page.locator(".behind")).to_be_hidden()
+        slider = page.get_by_role("slider", name="Versions")
+        expect(slider).to_have_attribute("aria-valuetext", re.compile("version 2, published, loss 0.250"))
+        slider.press("ArrowLeft")
+        expect(canvas).to_have_attribute("data-version", "1")
+        expect(page).to_have_url(re.compile(rf"#/shape/{served.chair}/1$"))
+        expect(page.locator(".figures dd").first).to_contain_text("0.300")
+        slider.press("End")
+        expect(page.locator(".facts .note")).to_contain_text("candidate: no better than version 2")
+        expect(page.locator(".timeline .small")).to_contain_text("against version 2: loss +0.150")
+        expect(page.locator(".lineage .events")).to_contain_text("appeared")
+    asked = Counter(path.split("?")[0] for path in seen.paths())
+    assert asked[f"/v1/shapes/{served.chair}/export"] == 3
+
+
+def test_a_frustum_that_is_clicked_is_looked_through(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("shape")) as (page, _):
+        settled(page, "shape")
+        canvas = page.locator(".canvas")
+        box = canvas.bounding_box()
+        assert box is not None
+        for row, column in ((row, column) for row in range(3, 9) for column in range(1, 12)):
+            canvas.click(position={"x": box["width"] * column / 12, "y": box["height"] * row / 12})
+            if canvas.get_attribute("data-through"):
+                break
+        expect(page.locator(".caption")).to_contain_text("as image")
+        assert page.locator(".photo[aria-pressed=true]").count() >= 1
+
+
+def test_an_image_that_is_dropped_finds_its_shape_and_from_where_it_was_taken(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url) as (page, _):
+        data = page.evaluate_handle(
+            """(raw) => {
+                const data = new DataTransfer();
+                data.items.add(new File([Uint8Array.from(raw)], "photo.png", {type: "image/png"}));
+                return data;
+            }""",
+            list(png((1, 0, 1))),
+        )
+        page.locator("body").dispatch_event("dragover", {"dataTransfer": data})
+        expect(page.locator("body")).to_have_class(re.compile("dropping"))
+        page.locator("body").dispatch_event("drop", {"dataTransfer": data})
+        expect(page.locator(".hit").first).to_be_visible()
+        expect(page.locator(".overlay[data-drawn]")).to_be_visible()
+        expect(page.locator(".pose")).to_contain_text(re.compile(r"azimuth \d+°.*loss 0\.\d+"))
+        colours = page.locator(".overlay").evaluate(
+            "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, 224, 224).data).size"
+        )
+        assert colours > 10
+        shot(page, "search")
+        page.locator("#pick").set_input_files({"name": "text.png", "mimeType": "image/png", "buffer": png((1, 0, 2))})
+        expect(page.locator(".overlay[data-drawn]")).to_be_visible()
+        page.locator(".hit").first.click()
+        settled(page, "shape")
+
+
+def test_the_map_is_gone_about_with_keys_and_pointer(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("map")) as (page, _), Client(served.url) as client:
+        settled(page, "map")
+        points = client.map().points
+        assert page.locator(".plane").get_attribute("data-points") == str(len(points))
+        page.locator(".plane").focus()
+        told = set()
+        for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"):
+            page.keyboard.press(key)
+            told.add(page.locator(".map .told").text_content())
+        assert len(told) >= 2 and all(told)
+        shot(page, "map")
+        page.keyboard.press("+")
+        page.keyboard.press("0")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"#/(shape|cluster)/\d+"))
+        page.go_back()
+        page.locator(".map .chip").first.click()
+        settled(page, "shape")
+
+
+def test_rejects_by_reason(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("rejects")) as (page, _):
+        expect(page.locator(".rows tbody tr")).to_have_count(3)
+        page.get_by_role("link", name="too small 2").click()
+        expect(page.locator(".rows tbody tr")).to_have_count(2)
+        expect(page.locator(".rows td").nth(3)).to_have_text(re.compile("found by a test"))
+
+
+def test_the_pipeline_says_that_no_daemon_runs_and_how_far_the_shards_are(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("pipeline")) as (page, _):
+        expect(page.locator(".health")).to_contain_text("no daemon runs")
+        expect(page.locator(".stages li")).to_have_count(6)
+        expect(page.locator(".stages")).to_contain_text("1 of 2 shards")
+        expect(page.locator(".shards li")).to_have_count(2)
+        shot(page, "pipeline")
+
+
+@needs_axe
+def test_axe_finds_no_barrier_in_light_or_dark(shown: tuple[Page, str]) -> None:
+    page, view = shown
+    assert barriers(page) == []
+    light = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") != light
+    shot(page, f"dark-{view or 'wall'}")
+    assert barriers(page) == []
+
+
+@needs_axe
+def test_axe_would_find_a_barrier(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url) as (page, _):
+        settled(page, "")
+        page.evaluate("() => document.querySelector('#theme').replaceChildren()")
+        page.evaluate("() => document.querySelector('#theme').removeAttribute('aria-label')")
+        assert any(found.startswith("button-name") for found in barriers(page))
+
+
+def test_everything_is_reached_with_the_keyboard(shown: tuple[Page, str]) -> None:
+    page, _ = shown
+    wanted = page.evaluate(
+        """() => [...document.querySelectorAll("a[href], button, input, select, canvas[tabindex]")]
+            .filter((element) => element.checkVisibility() && !element.disabled).length"""
+    )
+    page.evaluate("() => { document.activeElement.blur(); window.reached = new Set(); }")
+    outlines = [page.keyboard.press("Tab") or page.evaluate(_REACH) for _ in range(min(wanted, MOST_TABS) + 2)]
+    assert page.evaluate("() => reached.size") >= min(wanted, MOST_TABS)
+    assert set(outlines) <= {"solid", "auto", "of the page's frame"}, "where the focus is can be seen"
+
+
+def test_the_way_to_a_shape_and_back_needs_no_pointer(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url) as (page, _):
+        settled(page, "")
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.locator(".card:focus").count():
+                break
+        assert page.locator(".card:focus").evaluate("(card) => getComputedStyle(card).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        settled(page, "shape")
+        canvas = page.locator(".canvas")
+        before = canvas.screenshot()
+        canvas.press("ArrowRight")
+        page.wait_for_timeout(200)
+        assert canvas.screenshot() != before
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view or "wall")
+def test_nothing_is_wider_than_a_phone(browser: Browser, served: Served, view: str) -> None:
+    with tab(browser, served.at(view), **PHONE) as (page, _):
+        settled(page, view)
+        assert not is_wider(page, PHONE_WIDTH)
+        shot(page, f"phone-{view or 'wall'}")
+        page.evaluate("() => { document.querySelector('h1').style.width = '900px'; }")
+        assert is_wider(page, PHONE_WIDTH), "this would not be noticed"
+
+
+def test_of_ten_thousand_shapes_one_page_is_asked_for(browser: Browser, tmp_path: Path) -> None:
+    make_crowded_library(tmp_path, SHAPES)
+    with ApiServer(tmp_path, port=0) as server, tab(browser, server.url) as (page, seen):
+        expect(page.locator(".counters [data-name=shapes] dd")).to_have_text("10,000")
+        expect(page.locator(".wall .card")).to_have_count(48)
+        page.wait_for_timeout(500)
+        asked = Counter(re.sub(r"/\d+", "/N", path.split("?")[0]) for path in seen.paths())
+        assert asked["/v1/shapes"] == 1 and asked["/v1/shapes/N/preview.png"] <= 48
+        assert asked["/v1/clusters/N/images"] == 0 and asked["/page/three.js"] == 0
+        assert sum(asked.values()) <= 48 + 12, asked
+        answered = [r for r in seen.responses if "/v1/events" not in r.url]
+        sizes = {r.url: int(r.header_value("content-length") or 0) for r in answered}
+        assert 20_000 < sum(sizes.values()) < 400_000, sizes
+        page.get_by_role("button", name="Show more shapes").click()
+        expect(page.locator(".wall .card")).to_have_count(96)
+        assert sum(path.startswith("/v1/shapes?") for path in seen.paths()) == 2
