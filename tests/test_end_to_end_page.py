@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from daemon.access import Access, Token
 from daemon.api.server import ApiServer
 from daemon.client import Client
 from index.curation import ClusterEdit
 from ops.bench.browser import chromium
 from tests.browser import barriers, is_wider, needs_axe, needs_chromium, shot, tab
-from tests.library_factory import png
+from tests.library_factory import make_library, png
 from tests.page_library import CHAIRS, OTHERS, STRANGER, ChairBackbone, make_crowded_library, make_page_library
 
 pytestmark = needs_chromium
@@ -106,13 +107,17 @@ def test_the_wall_counts_grows_and_turns_what_is_pointed_at(browser: Browser, se
         expect(turning).to_have_count(0)
 
 
-def test_the_wall_shows_what_people_do_to_the_library_while_it_is_open(browser: Browser, served: Served) -> None:
-    with tab(browser, served.at("pipeline")) as (page, _), Client(served.url) as client:
-        expect(page.locator(".feed li").first).to_be_visible()
-        assert page.locator(".kind.edited").count() == 0
+def test_what_happens_to_the_library_is_shown_while_it_happens(browser: Browser, served: Served) -> None:
+    with (
+        tab(browser, served.at("pipeline")) as (pipeline, _),
+        tab(browser, served.url) as (page, _),
+        Client(served.url) as client,
+    ):
+        expect(pipeline.locator(".feed li").first).to_be_visible()
+        expect(page.locator(".card strong")).to_have_text(f"Shape {served.chair}")
+        assert pipeline.locator(".kind.edited").count() == 0
         client.edit(ClusterEdit(served.chair, name="the chair", add_tags=("seat",)))
-        expect(page.locator(".kind.edited")).to_have_count(1)
-        page.get_by_role("link", name="Shapes", exact=True).click()
+        expect(pipeline.locator(".kind.edited")).to_have_count(1)
         expect(page.locator(".card strong")).to_have_text("the chair")
         page.get_by_label("Tag").fill("no such tag")
         page.get_by_label("Tag").press("Enter")
@@ -120,6 +125,22 @@ def test_the_wall_shows_what_people_do_to_the_library_while_it_is_open(browser: 
         page.get_by_label("Tag").fill("seat")
         page.get_by_label("Tag").press("Enter")
         expect(page.locator(".wall .card")).to_have_count(1)
+
+
+def test_a_library_with_a_token_asks_for_it_and_shows_nothing_before(browser: Browser, tmp_path: Path) -> None:
+    access = Access(Token("a token that is long"))
+    with ApiServer(make_library(tmp_path), port=0, access=access) as server:
+        context = browser.new_context()  # not a `tab`: refusals are errors of the console, and wanted here
+        page = context.new_page()
+        page.goto(server.url)
+        page.get_by_label("Token").fill("a token that is wrong")
+        page.get_by_role("button", name="Open").click()
+        expect(page.locator(".note")).to_contain_text("not the token")
+        assert page.locator(".card").count() == 0
+        page.get_by_label("Token").fill("a token that is long")
+        page.get_by_role("button", name="Open").click()
+        expect(page.locator(".card")).to_have_count(2)
+        context.close()
 
 
 def test_a_shape_with_its_photos_around_it_its_versions_and_where_it_came_from(

@@ -11,7 +11,7 @@ import type { Context } from "./view";
 
 const A_PAGE = 48;
 const GROWING = 12;
-const FRESH_MS = 3000;
+const FRESH_MS = 2000;
 const ORDERS: [string, string][] = [
   ["size", "Largest first"], ["quality", "Best first"], ["recent", "Latest first"], ["growth", "Most grown first"],
   ["age", "Oldest first"], ["id", "By number"],
@@ -39,7 +39,10 @@ export function showWall({ main, live, query }: Context): () => void {
         h("div", { "data-name": name }, h("dt", {}, name), h("dd", {}, count(value(status))))));
       wall.freshen(`${status.shapes} ${status.reconstructions} ${status.clusters}`);
     },
-    change: (change) => growth.add(change),
+    change: (change) => {
+      growth.add(change);
+      if (change.kind !== "images") wall.soon();
+    },
   });
   return () => {
     leave();
@@ -95,12 +98,17 @@ class Wall {
     clearTimeout(this.timer);
   }
 
-  /** Asks anew once the library is another one, though not with every change of a busy one. */
-  freshen(state: string): void {
-    const first = !this.seen;
-    if (state === this.seen || this.timer) return;
-    this.seen = state;
-    if (first) return; // what is being loaded is of this state
+  /** Asks anew once the totals are others than before. */
+  freshen(totals: string): void {
+    const first = !this.seen; // what is being loaded is of these
+    if (totals === this.seen) return;
+    this.seen = totals;
+    if (!first) this.soon();
+  }
+
+  /** Asks anew, though not with every change of a busy library. */
+  soon(): void {
+    if (this.timer) return;
     this.timer = window.setTimeout(() => {
       this.timer = 0;
       void this.load(null);
@@ -136,7 +144,7 @@ class Wall {
     // Cards that did not change stay as they are, so nothing flickers and the focus is kept.
     const known = this.cards;
     this.cards = new Map(this.shown.map((shape) => {
-      const key = `${shape.id} ${shape.version} ${shape.images} ${shape.name}`;
+      const key = `${shape.id} ${shape.version} ${shape.images} ${shape.name} ${shape.pinned}`;
       return [key, known.get(key) ?? card(shape)];
     }));
     const wanted = [...this.cards.values()];
