@@ -19,6 +19,7 @@ from daemon.atlas import LibraryMap
 from daemon.compare import Comparison
 from daemon.correspond import Correspondences, PointQuery
 from daemon.health import PipelineState
+from daemon.keypoints import Keypoints
 from daemon.query import QueryMatch
 from index.curation import Edit, EditReport
 from index.rollback import Rollback
@@ -188,6 +189,11 @@ class Client:
             content=msgspec.json.encode(asked), headers=_JSON,
         )  # fmt: skip
         return msgspec.convert(response.json(), Correspondences)
+
+    def keypoints(self, shape: int, version: int | None = None, *, original: bool = False) -> Keypoints:
+        """The sparse structure of a shape; pixels of the crops, or of the original images."""
+        query = {"version": version, "original": original}
+        return self._get(f"/v1/shapes/{shape}/keypoints", Keypoints, query)
 
     def export(self, shape: int, format: str = "glb", version: int | None = None) -> bytes:
         """A shape as a file for other programs."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 256
 MOST_PLACES = 50_000
 _MOST_FAR = 1e6
-_KEPT = 4  # shapes whose fields stay in memory; a few megabytes each
+_KEPT = 8  # shapes whose surfaces stay in memory; some hundred kilobytes each
 Pixel = tuple[float, float]
 Point = tuple[float, float, float]
 
@@ -103,7 +103,7 @@ class Correspondences:
 
 
 class PointFinder:
-    """Answers what is asked about points of shapes; keeps the fields of the last few. For any number of threads."""
+    """Answers what is asked about points of shapes; keeps the surfaces of the last few. For any number of threads."""
 
     def __init__(self, library: Library, backbone: Callable[[], Backbone]) -> None:
         """Prepares; nothing is loaded yet.
@@ -128,22 +128,22 @@ class PointFinder:
         Raises:
             ConfigError: nothing or too much is asked for.
             NotFoundError: no such shape or version, or an image has no camera in it.
-            StateError: the stored field is damaged.
+            StateError: the stored mesh is damaged.
             BackboneError: the backbone can't be loaded.
             FingerprintError: the backbone here is not the one the library was made with.
         """
         _check(asked)
         found = self._library.shape(shape, version).version
-        usable = [camera.image for camera in self._library.cameras(shape, found) if camera.weight > 0]
-        targets = usable if asked.targets is None else list(dict.fromkeys(asked.targets))
+        usable = {camera.image: camera for camera in self._library.cameras(shape, found) if camera.weight > 0}
+        targets = list(usable) if asked.targets is None else list(dict.fromkeys(asked.targets))
         wanted = [*targets, *([asked.image] if asked.pixels and asked.image is not None else [])]
-        for image in sorted(set(wanted) - set(usable)):
+        for image in sorted(set(wanted) - usable.keys()):
             raise NotFoundError(f"version {found} of shape {shape} has no camera of image {image}, or it is a stranger")
         if len(targets) * (len(asked.pixels) + len(asked.points)) > MOST_PLACES:
             raise ConfigError(f"that is more than {MOST_PLACES} places; ask for fewer points or images at once")
         frames = {image: Frame.of(self._library.image(image) if asked.original else None) for image in set(wanted)}
         encoder = self._backbone() if asked.refine else None
-        items = self._maps(shape, found).follow(asked, targets, frames, encoder)
+        items = self._maps(shape, found).follow(asked, targets, usable, frames, encoder)
         return Correspondences(
             shape, found, asked.image if asked.pixels else None, asked.refine, asked.original, tuple(items)
         )

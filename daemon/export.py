@@ -18,7 +18,7 @@ from ops.errors import ConfigError, StateError
 if TYPE_CHECKING:
     import trimesh
 
-Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "dataset"]
+Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "keypoints", "dataset"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MEDIA_TYPES: dict[Format, str] = {
     "glb": "model/gltf-binary",
@@ -29,6 +29,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "nerfstudio": "application/zip",
     "masks": "application/zip",
     "coordinates": "application/zip",
+    "keypoints": "application/json",
     "dataset": "application/x-tar",
 }
 _SUFFIXES: dict[Format, str] = {
@@ -37,6 +38,7 @@ _SUFFIXES: dict[Format, str] = {
     "nerfstudio": "nerfstudio.zip",
     "masks": "masks.zip",
     "coordinates": "coordinates.zip",
+    "keypoints": "keypoints.json",
     "dataset": "tar",
 }
 
@@ -51,8 +53,9 @@ def export(library: Library, shape: int, version: int | None, kind: Format) -> b
         library: where the shape is.
         shape: its id.
         version: which version; None for the published one.
-        kind: ``glb``, ``obj`` or ``ply`` for the mesh; ``cameras`` for the cameras as we keep them, as JSON; a zip
-            archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for ``dataset``.
+        kind: ``glb``, ``obj`` or ``ply`` for the mesh; ``cameras`` for the cameras as we keep them and ``keypoints``,
+            as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for
+            ``dataset``.
 
     Raises:
         NotFoundError: no such shape or version, or it has no mesh or no images.
@@ -66,14 +69,14 @@ def _ply(library: Library, shape: int, version: int | None) -> bytes:
 
 
 def _obj(library: Library, shape: int, version: int | None) -> bytes:
-    data = _mesh(library, shape, version).export(file_type="obj")
+    data = stored_mesh(library, shape, version).export(file_type="obj")
     return data.encode() if isinstance(data, str) else bytes(data)
 
 
 def _glb(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats.gltf import to_glb
 
-    return to_glb(_mesh(library, shape, version))
+    return to_glb(stored_mesh(library, shape, version))
 
 
 def _cameras(library: Library, shape: int, version: int | None) -> bytes:
@@ -88,7 +91,7 @@ def _colmap(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats import archive, colmap, scene
 
     found = scene.scene_of(library, shape, version)
-    return archive.zipped(colmap.files(library, found, _mesh(library, shape, version)))
+    return archive.zipped(colmap.files(library, found, stored_mesh(library, shape, version)))
 
 
 def _nerfstudio(library: Library, shape: int, version: int | None) -> bytes:
@@ -111,6 +114,12 @@ def _coordinates(library: Library, shape: int, version: int | None) -> bytes:
     return archive.zipped(coordinates.files(library, scene.scene_of(library, shape, version)))
 
 
+def _keypoints(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.keypoints import read_keypoints
+
+    return msgspec.json.format(msgspec.json.encode(read_keypoints(library, shape, version)), indent=1)
+
+
 def _dataset(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats import dataset, scene
 
@@ -126,6 +135,7 @@ _WRITERS: dict[Format, Callable[[Library, int, int | None], bytes]] = {
     "nerfstudio": _nerfstudio,
     "masks": _masks,
     "coordinates": _coordinates,
+    "keypoints": _keypoints,
     "dataset": _dataset,
 }
 
@@ -163,7 +173,13 @@ def _umask() -> int:
     return mask
 
 
-def _mesh(library: Library, shape: int, version: int | None) -> trimesh.Trimesh:
+def stored_mesh(library: Library, shape: int, version: int | None) -> trimesh.Trimesh:
+    """The mesh of a version.
+
+    Raises:
+        NotFoundError: no such shape or version.
+        StateError: the stored mesh is damaged.
+    """
     import trimesh  # slow to import, and only needed here
 
     raw = library.artifact(shape, MESH, version)

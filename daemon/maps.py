@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.correspond import Correspondence, Frame, ImagePlace, Pixel, Point, PointQuery
+from daemon.export import stored_mesh
 from index.backbones import Backbone
-from index.jobs import FIELD
 from index.library import Library
+from index.summaries import CameraSummary
 from index.views import CROP_SIZE
-from ops.errors import ReconstructionError, StateError
-from recon import Reconstruction
-from recon.camera import Pinholes, select_cameras
+from recon import Mesh
+from recon.camera import Pinholes
 from recon.canonical import Located, coordinate_map, lift, locate, surface_points
 from recon.correspond import Looks, draw_to_features
 
@@ -23,35 +24,36 @@ _CPU = torch.device("cpu")
 
 
 class ShapeMaps:
-    """One version's surface and cameras, by image id."""
+    """The surface of one version, as its cameras see it."""
 
     def __init__(self, library: Library, shape: int, version: int) -> None:
-        """Reads them.
+        """Reads the mesh.
 
         Raises:
             NotFoundError: there is no such version.
-            StateError: what is stored is damaged, or holds no shape.
+            StateError: the stored mesh is damaged.
         """
         self._library = library
-        try:
-            known = Reconstruction.from_bytes(library.artifact(shape, FIELD, version))
-        except ReconstructionError as error:
-            raise StateError(f"version {version} of shape {shape} can't be used: {error}") from error
-        if known.shape is None:
-            raise StateError(f"version {version} of shape {shape} can't be used: its field holds no shape")
-        self._shape = known.shape
-        self._surface = surface_points(known.shape.mesh, _CPU)
-        self._rows = {int(image): row for row, image in enumerate(known.ids)}
+        body = stored_mesh(library, shape, version)
+        vertices, faces = np.asarray(body.vertices, np.float32), np.asarray(body.faces, np.int32)
+        self._mesh = Mesh(vertices, faces, np.zeros((len(vertices), 3), np.uint8))
+        self._surface = surface_points(self._mesh, _CPU)
 
     def follow(
-        self, asked: PointQuery, targets: Sequence[int], frames: Mapping[int, Frame], encoder: Backbone | None
+        self,
+        asked: PointQuery,
+        targets: Sequence[int],
+        cameras: Mapping[int, CameraSummary],
+        frames: Mapping[int, Frame],
+        encoder: Backbone | None,
     ) -> list[Correspondence]:
         """Where pixels and points are on the shape and in images.
 
         Args:
             asked: what for.
-            targets: images, each with a camera.
-            frames: of the images.
+            targets: images to find them in.
+            cameras: of these and of the image of the pixels.
+            frames: of the same.
             encoder: draws what pixels show to where its features agree; None leaves it where the cameras put it.
         """
         with torch.inference_mode():
@@ -60,10 +62,10 @@ class ShapeMaps:
             image = torch.zeros(0, 2)
             if asked.pixels and asked.image is not None:
                 image = torch.tensor([frames[asked.image].inward(pixel) for pixel in asked.pixels])
-                lifted = lift(self._surface, self._eyes([asked.image]), image[None])
+                lifted = lift(self._surface, eyes_of([cameras[asked.image]]), image[None])
                 given = torch.cat([lifted.points[0], given])
                 hits = [*lifted.hit[0].tolist(), *hits]
-            located = locate(self._surface, self._eyes(targets), given)
+            located = locate(self._surface, eyes_of([cameras[target] for target in targets]), given)
             if encoder is not None and len(image) and targets and asked.image is not None:
                 located = self._drawn(located, image, asked.image, targets, encoder)
         pixels: list[Pixel | None] = [*asked.pixels, *([None] * len(asked.points))]
@@ -72,15 +74,11 @@ class ShapeMaps:
             for row, pixel in enumerate(pixels)
         ]
 
-    def coordinates(self, image: int) -> NDArray[np.float32]:
-        """The dense forward map ``(CROP_SIZE, CROP_SIZE, 3)`` of an image's crop, NaN beside the shape."""
+    def coordinates(self, camera: CameraSummary) -> NDArray[np.float32]:
+        """The dense forward map ``(CROP_SIZE, CROP_SIZE, 3)`` of a camera's crop, NaN beside the shape."""
         with torch.inference_mode():
-            found: NDArray[np.float32] = coordinate_map(self._shape.mesh, self._eyes([image]), CROP_SIZE).numpy()
+            found: NDArray[np.float32] = coordinate_map(self._mesh, eyes_of([camera]), CROP_SIZE).numpy()
         return found
-
-    def _eyes(self, images: Sequence[int]) -> Pinholes:
-        rows = np.array([self._rows[image] for image in images], np.int64)
-        return Pinholes.of(select_cameras(self._shape.cameras, rows), _CPU)
 
     def _drawn(
         self, located: Located, image: torch.Tensor, source: int, targets: Sequence[int], encoder: Backbone
@@ -96,6 +94,14 @@ class ShapeMaps:
         ]
         drawn = torch.cat([part.image for part in parts])
         return Located(torch.cat([drawn, located.image[:, len(image) :]], 1), located.depth, located.visible)
+
+
+def eyes_of(cameras: Sequence[CameraSummary]) -> Pinholes:
+    """Cameras of the library as tensors."""
+    R = torch.tensor([camera.R for camera in cameras]).reshape(-1, 3, 3)
+    t, offset = (torch.tensor([getattr(camera, name) for camera in cameras]) for name in ("t", "offset"))
+    fov = torch.tensor([math.radians(camera.fov) for camera in cameras])
+    return Pinholes(R, t.reshape(-1, 3), 1 / torch.tan(fov / 2), offset.reshape(-1, 2))
 
 
 def _row(located: Located, row: int, count: int) -> Located:

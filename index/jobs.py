@@ -9,6 +9,7 @@ from index.records import CameraRecord, Outcome, ShapeVerdict
 FIELD = "field.safetensors"
 MESH = "mesh.ply"
 PREVIEW = "preview.png"
+KEYPOINTS = "keypoints.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recon.camera import Placement
+from recon.camera import Placement, join_cameras
 from recon.config import ReconConfig, Stage
 from recon.evidence import FeatureBasis
 from recon.export import MeshFormat, mesh_to_bytes
@@ -12,6 +12,7 @@ from recon.preview import render_preview, render_turntable
 from recon.progress import Progress, ProgressCallback
 from recon.register import register
 from recon.result import Reconstruction, Shape, VoxelField
+from recon.structure import Structure, find_structure
 from recon.types import Cameras, Mesh, Quality, Verdict, Viewpoints, Views
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "Reconstruction",
     "Shape",
     "Stage",
+    "Structure",
     "Verdict",
     "Viewpoints",
     "Views",
     "VoxelField",
+    "find_structure",
     "fitted_rows",
+    "join_cameras",
     "mesh_to_bytes",
     "reconstruct",
     "register",

@@ -7,6 +7,7 @@ half crop sides: the conversion is exact, and rendering through the camera lands
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,11 @@ def from_cameras(cameras: Cameras, evidence: Evidence, place: Placement) -> tupl
 def select_cameras(cameras: Cameras, index: NDArray[np.int64]) -> Cameras:
     """The cameras at ``index``, in its order."""
     return Cameras(*(getattr(cameras, name)[index] for name in Cameras.__slots__))
+
+
+def join_cameras(parts: Sequence[Cameras]) -> Cameras:
+    """The cameras of all parts, in their order."""
+    return Cameras(*(np.concatenate([getattr(part, name) for part in parts]) for name in Cameras.__slots__))
 
 
 def _array(x: Tensor) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from daemon.correspond import MOST_POINTS, PointFinder, PointQuery
 from daemon.export import export
 from daemon.query import ImageQuery
 from index.codec import encode_mask
-from index.jobs import FIELD
+from index.jobs import MESH
 from index.library import Library, open_library
 from index.records import CameraRecord
 from index.store import Store
@@ -32,9 +32,10 @@ from index.stream.decode import decode_image
 from index.tables import ARTIFACTS, CAMERAS, MASKS
 from index.views import CROP_SIZE
 from ops.errors import ConfigError, NotFoundError, StateError
+from recon import Cameras, mesh_to_bytes
 from recon.camera import Pinholes, select_cameras
 from tests.library_factory import make_library
-from tests.recon_scene import make_scene, true_cameras, true_result
+from tests.recon_scene import make_scene, true_cameras, true_mesh
 from tests.test_daemon_client import over
 from tests.test_daemon_query import FakeBackbone, loading
 
@@ -59,15 +60,13 @@ class Patches(FakeBackbone):
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shape 1 has the views of the scene, the last a stranger."""
     folder = make_library(tmp_path_factory.mktemp("state"))
-    known = replace(true_result(SCENE), ids=np.arange(IMAGES))
+    cameras, mesh = true_cameras(SCENE), mesh_to_bytes(true_mesh(), "ply")
     cells = ((np.arange(CROP_SIZE) + 0.5) * len(SCENE.views.masks[0]) / CROP_SIZE).astype(int)
     store = Store(folder, readonly=False, map_size_gib=0.1)
     with store.write() as txn:
-        txn.put(ARTIFACTS, (1, 2, FIELD), known.to_bytes())
-        records = txn.get(CAMERAS, (1, 2)) or []
-        stranger = msgspec.structs.replace(records[-1], weight=0.0)
-        txn.put(CAMERAS, (1, 2), [*records[:-1], stranger])
-        assert isinstance(stranger, CameraRecord)
+        txn.put(ARTIFACTS, (1, 2, MESH), mesh)
+        txn.put(ARTIFACTS, (2, 1, MESH), b"ply")
+        txn.put(CAMERAS, (1, 2), [record(cameras, row, float(row < IMAGES - 1)) for row in range(IMAGES)])
         for row in range(IMAGES):
             txn.put(MASKS, row, encode_mask(SCENE.views.masks[row][np.ix_(cells, cells)]))
     store.close()
@@ -89,6 +88,12 @@ def encoder() -> Patches:
 @pytest.fixture
 def finder(library: Library, encoder: Patches) -> PointFinder:
     return PointFinder(library, ImageQuery(library, decode_image, loading(encoder, [])).backbone)
+
+
+def record(cameras: Cameras, row: int, weight: float) -> CameraRecord:
+    R, t, offset = (getattr(cameras, name)[row].tolist() for name in ("R", "t", "offset"))
+    fov = float(np.degrees(cameras.fov[row]))
+    return CameraRecord(row, tuple(map(tuple, R)), tuple(t), fov, tuple(offset), 0.1, weight)  # type: ignore[arg-type]
 
 
 def pixels_by_hand(point: Any, image: int) -> NDArray[np.float64]:
@@ -190,12 +195,12 @@ def test_images_without_a_camera_are_told(finder: PointFinder) -> None:
             finder(1, PointQuery(image=0, pixels=(MIDDLE,), targets=(1, image)))
 
 
-def test_a_damaged_field_is_told(finder: PointFinder) -> None:
-    with pytest.raises(StateError, match="version 1 of shape 2 can't be used"):
+def test_a_damaged_mesh_is_told(finder: PointFinder) -> None:
+    with pytest.raises(StateError, match="mesh of shape 2 is damaged"):
         finder(2, PointQuery(points=((0.0, 0.0, 0.0),)))
 
 
-def test_few_fields_are_kept(finder: PointFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_surfaces_are_kept(finder: PointFinder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.correspond._KEPT", 0)
     asked = PointQuery(points=((0.0, 0.0, 0.0),))
     assert finder(1, asked) == finder(1, asked)

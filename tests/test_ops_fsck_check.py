@@ -24,6 +24,12 @@ from tests.editor import Editor
 from tests.old_store import write_schema_1, write_schema_3, write_schema_4
 from tests.states import DELETED, busy_state
 
+KEYPOINTS = (
+    b'{"points":[[0,0,0],[0,1,0]],"edges":[[0,1]],"bases":[[[0,0,0],[1,0,0]]],"residual":0.1,"residual_left":0.05,'
+    b'"sights":[{"sample":0,"places":[[0,0],[0.5,0]],"visible":[true,false],"coefficients":[1]}]}'
+)
+EDGE_TO_NOWHERE = KEYPOINTS.replace(b"[0,1]]", b"[0,2]]")
+
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -242,6 +248,8 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("shapes", "has the files", lambda e: e.set("artifacts", shape(e) + b"mesh.ply", None)),
     ("shapes", "mesh.ply of version", lambda e: e.set("artifacts", shape(e) + b"mesh.ply", b"garbage")),
     ("shapes", "field.safetensors of", lambda e: e.set("artifacts", shape(e) + b"field.safetensors", bytes(20))),
+    ("shapes", "keypoints.json of", lambda e: e.set("artifacts", shape(e) + b"keypoints.json", KEYPOINTS[:-9])),
+    ("shapes", "keypoints.json of", lambda e: e.set("artifacts", shape(e) + b"keypoints.json", EDGE_TO_NOWHERE)),
     ("shapes", "cameras of version", lambda e: e.set("cameras", shape(e), None)),
     ("shapes", "an image that is not stored", camera_of_nobody),
     ("shapes", "which does not exist", lambda e: e.set("cameras", packed(1, 77), b"\x90")),
@@ -314,6 +322,13 @@ def test_an_index_that_is_not_the_stores_is_found(broken: Path, text: str) -> No
     INDEX_BREAKS[text](broken)
     report = check_state(broken)
     assert any(f.check == "FAISS index" and text in f.what and "delete" in f.todo for f in report.errors)
+
+
+def test_keypoints_are_a_file_that_a_version_may_have(broken: Path) -> None:
+    editor = Editor(broken)
+    editor.set("artifacts", shape(editor) + b"keypoints.json", KEYPOINTS)
+    editor.close()
+    assert check_state(broken).clean
 
 
 def test_an_index_that_is_behind_missing_or_half_written_is_only_a_note(healthy: Path, tmp_path: Path) -> None:

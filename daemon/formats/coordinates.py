@@ -19,11 +19,11 @@ def files(library: Library, scene: Scene) -> Iterator[tuple[str, bytes]]:
     """Crop and coordinate map of each image.
 
     Raises:
-        StateError: the stored field is damaged.
+        StateError: the stored mesh is damaged.
     """
     maps = ShapeMaps(library, scene.shape.id, scene.shape.version)
     for camera in scene.cameras:
         buffer = io.BytesIO()
-        np.save(buffer, maps.coordinates(camera.image).astype(np.float16))
+        np.save(buffer, maps.coordinates(camera).astype(np.float16))
         yield f"images/{stem(camera)}.jpg", library.crop_jpeg(camera.image)
         yield f"coordinates/{stem(camera)}.npy", buffer.getvalue()

@@ -15,6 +15,7 @@ SHAPES = "shapes"
 _MAGIC = {"mesh.ply": b"ply\n", "preview.png": b"\x89PNG\r\n\x1a\n"}
 _FIELD = "field.safetensors"
 _FILES = frozenset({_FIELD, *_MAGIC})
+_KEYPOINTS = "keypoints.json"  # versions of before there were any have none
 _WITH_FILES = frozenset({"published", "candidate", "not_better"})  # the last is what schemas below 5 say
 
 
@@ -71,13 +72,31 @@ def _files(state: RawState, cluster: int, version: int, outcome: str) -> Iterato
     head = packed(cluster, version)
     files = {key[16:].decode("utf-8", "replace"): raw for key, raw in state.items("artifacts", head)}
     wanted = _FILES if outcome in _WITH_FILES else frozenset()
-    if files.keys() != wanted:
+    if files.keys() - {_KEYPOINTS} != wanted or (_KEYPOINTS in files and not wanted):
         listed = ", ".join(sorted(files)) or "none"
         yield error(SHAPES, f"version {version} of shape {cluster} ({outcome}) has the files {listed}")
     for name, raw in files.items():
-        whole = _is_safetensors(raw) if name == _FIELD else raw.startswith(_MAGIC.get(name, b""))
-        if not whole:
+        if not _is_whole(name, raw):
             yield error(SHAPES, f"{name} of version {version} of shape {cluster} is damaged")
+
+
+def _is_whole(name: str, raw: bytes) -> bool:
+    if name == _FIELD:
+        return _is_safetensors(raw)
+    return _is_keypoints(raw) if name == _KEYPOINTS else raw.startswith(_MAGIC.get(name, b""))
+
+
+def _is_keypoints(raw: bytes) -> bool:
+    """As many places as keypoints in each image, and edges and deformations of these alone."""
+    try:
+        found = msgspec.json.decode(raw)
+        count = len(found["points"])
+        lengths = [len(sight[name]) for sight in found["sights"] for name in ("places", "visible")]
+        lengths += [len(basis) for basis in found["bases"]]
+        ends = [end for edge in found["edges"] for end in edge]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return False
+    return count > 0 and set(lengths) <= {count} and set(ends) <= set(range(count))
 
 
 def _is_safetensors(raw: bytes) -> bool:
