@@ -234,6 +234,15 @@ class Library:
         with self._store.read() as txn:
             return centroids(txn, most)
 
+    def vectors_of(self, samples: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
+        """Those of the images that exist, and their descriptors ``(N, D)``."""
+        with self._store.read() as txn:
+            found = [(sample, raw) for sample in samples if (raw := txn.get(VECTORS, sample)) is not None]
+        if not found:
+            return [], np.zeros((0, 0), np.float32)
+        rows = decode_vector(b"".join(raw for _, raw in found)).reshape(len(found), -1)
+        return [sample for sample, _ in found], rows
+
     def deleted(self) -> list[int]:
         """Ids of all images that were deleted."""
         with self._store.read() as txn:
@@ -306,7 +315,7 @@ class Library:
         return [CameraSummary(r.sample, r.R, r.t, r.fov, r.offset, r.loss, r.weight) for r in records]
 
     def artifact(self, shape: int, name: str, version: int | None = None) -> bytes:
-        """A file of a version: ``field.safetensors``, ``mesh.ply`` or ``preview.png``.
+        """A file of a version: ``field.safetensors``, ``mesh.ply``, ``preview.png`` or ``keypoints.json``.
 
         Raises:
             NotFoundError: there is no such shape, version or file.
@@ -380,12 +389,22 @@ class Library:
     def owners(self, samples: Sequence[int]) -> list[ClusterSummary | None]:
         """The cluster of each image at this moment; None for outliers, unknown images and what is in quarantine."""
         with self._store.read() as txn:
-            return [self._owner(txn, sample) for sample in samples]
+            apart = txn.count(QUARANTINED) > 0
+            owners: dict[int, ClusterSummary | None] = {}
+            found: list[ClusterSummary | None] = []
+            for sample in samples:
+                record = txn.get(SAMPLES, sample)
+                if record is None or (apart and txn.get(QUARANTINED, sample) is not None):
+                    found.append(None)
+                    continue
+                if record.micro not in owners:  # neighbours are in a few clusters
+                    owners[record.micro] = self._owner(txn, record.micro)
+                found.append(owners[record.micro])
+            return found
 
-    def _owner(self, txn: Transaction, sample: int) -> ClusterSummary | None:
-        record = txn.get(SAMPLES, sample)
-        number = owner_of(txn, record.micro) if record else None
-        if number is None or txn.get(QUARANTINED, sample) is not None:
+    def _owner(self, txn: Transaction, micro: int) -> ClusterSummary | None:
+        number = owner_of(txn, micro)
+        if number is None:
             return None
         cluster = need(txn, CLUSTERS, number, f"cluster {number}")
         return None if cluster.held else cluster_summary(number, cluster)

@@ -34,14 +34,18 @@ MAX_U64 = 2**64 - 1
 _LONGEST_NAME = 400  # bytes; LMDB takes 511 a key
 
 
+_NUMBER = struct.Struct(">Q")
+
+
 def _part(value: int | str) -> bytes:
-    return struct.pack(">Q", value) if isinstance(value, int) else value.encode()
+    return _NUMBER.pack(value) if isinstance(value, int) else value.encode()
 
 
 def encode_key(key: Key) -> bytes:
     """Lays a key out so that byte order is the order of its parts."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return b"".join(_part(part) for part in parts)
+    if isinstance(key, tuple):
+        return b"".join(map(_part, key))
+    return _part(key)  # most keys, and a query looks up hundreds
 
 
 def decode_key(raw: bytes) -> int:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from index.codec import encode_vector
+from index.compact import CompactIndex
 from index.library import open_library
-from index.records import MicroRecord
+from index.records import DeletedRecord, MicroRecord
 from index.search import SimilaritySearch
 from index.store import Store
-from index.tables import MICRO_SAMPLES, MICROS, SAMPLES, VECTORS
+from index.tables import DELETED, MICRO_SAMPLES, MICROS, SAMPLES, VECTORS
 from ops.errors import ConfigError
 from tests.library_factory import Plan, direction, make_library
 
@@ -74,6 +75,60 @@ def test_an_empty_library_has_no_hits(tmp_path: Path) -> None:
 def test_a_descriptor_of_another_length_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="8 numbers, not 5"):
         SimilaritySearch(open_library(folder)).query(np.ones(5, np.float32))
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library large enough to be kept by the components of its descriptors, in few lists."""
+    monkeypatch.setattr("index.search._EXACT", 150)
+    monkeypatch.setattr("index.compact._LISTS", 4)
+    return make_library(tmp_path, Plan(sizes=(70, 50, 40), versions=(2, 1, 0), dim=200))
+
+
+def test_a_large_library_is_kept_compactly_and_ranked_by_whole_descriptors(large: Path) -> None:
+    library = open_library(large)
+    search = SimilaritySearch(library)
+    vectors = dict(library.vectors())
+    wanted = vectors[75]
+    hits = search.query(wanted, k=60)
+    assert isinstance(search._index, CompactIndex) and len(search) == 162
+    assert (hits[0].cluster, hits[0].nearest_image, hits[0].votes) == (2, 75, 50)
+    assert hits[0].score == pytest.approx(float(wanted @ wanted), abs=1e-5)
+    exact = sorted((float(vector @ wanted) for vector in vectors.values()), reverse=True)
+    assert hits[1].score == pytest.approx(exact[50], abs=1e-3)
+
+
+def test_a_large_library_is_kept_up_to_date(large: Path) -> None:
+    library = open_library(large)
+    search = SimilaritySearch(library)
+    search.query(direction(1, 200), k=1)
+    library.close()
+    store = Store(large, readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        record = txn.get(SAMPLES, 130)
+        assert record is not None and record.micro == 3
+        txn.put(SAMPLES, 162, record)
+        txn.put(VECTORS, 162, encode_vector(direction(7, 200)))
+        txn.delete(VECTORS, 75)
+        txn.put(DELETED, 75, DeletedRecord("/crawl/0.tar", 75, 0.0))
+    store.close()
+    search._library = open_library(large)
+    assert search.query(direction(7, 200), k=1)[0].nearest_image == 162
+    assert len(search) == 162 and sum(hit.votes for hit in search.query(direction(2, 200), k=50)) == 50
+    assert 75 not in [hit.nearest_image for hit in search.query(direction(2, 200), k=162)]
+
+
+def test_components_are_learnt_anew_once_the_library_has_outgrown_them(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.search._OUTGROWN", 1)
+    search = SimilaritySearch(open_library(large))
+    search.query(direction(1, 200), k=1)
+    first = search._index
+    assert isinstance(first, CompactIndex)
+    search.query(direction(1, 200), k=1)
+    assert search._index is not first and len(search) == 162
+    assert search.query(direction(2, 200), k=3)[0].cluster == 2
 
 
 def _add_image(folder: Path, sample: int, cluster: int) -> None:

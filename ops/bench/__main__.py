@@ -18,6 +18,7 @@ from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
 from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
+from ops.bench import query as query_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
@@ -140,6 +141,20 @@ def screenshots(
     """Pictures of the library page: the wall, and the page of a shape."""
     for path in page_benchmark.photograph(state, output, shape):
         Console().print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+@app.command(epilog="example: python -m ops.bench query --images 100000 --seconds 20")
+def query(
+    images: Annotated[int, typer.Option(min=1, help="Images of the library that is made up.")] = 20_000,
+    queries: Annotated[int, typer.Option(min=1, help="Queries by image.")] = 60,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time of queries by descriptor.")] = 10.0,
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    state: Annotated[Path | None, typer.Option(help="Ask this library by image; registers too.")] = None,
+    json: Json = None,
+) -> None:
+    """Queries by image over HTTP beside the bare encoder, and by descriptor on one core while images are stored."""
+    settings = query_benchmark.Settings(images, queries, seconds, backbone, state)
+    _show(lambda: query_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

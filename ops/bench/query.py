@@ -1,0 +1,197 @@
+"""Queries: what an image costs over HTTP beside the bare encoder, and how many descriptors a second one core answers.
+
+The library is made up: clusters of descriptors in the encoder's dimension. Descriptors are asked for in this process,
+on one core and with one thread, while another process stores batches as the writer does, without encoder and clusterer.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import faiss
+import httpx
+import numpy as np
+from PIL import Image
+
+from daemon.query import MAX_SIDE
+from index.backbones import Backbone, load_backbone
+from index.library import open_library
+from index.search import SimilaritySearch
+from index.stream.decode import decode_image
+from ops.bench.pages import serving
+from ops.bench.query_library import build, draw, ingest
+from ops.bench.report import Measure, Report
+from ops.errors import StateError
+from ops.synth.render import photograph
+from ops.synth.shapes import make_shapes
+
+TARGETS = {"p50": 1.3, "p99": 2.0}
+RATE, P99_MS = 500.0, 50.0
+_PICTURES = 12
+_WARM_UP = 3
+_START_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        images: stored in the library.
+        queries: by image.
+        seconds: of queries by descriptor.
+        backbone: encoder.
+        state: a library with shapes to ask instead, which is not written to; registration is measured too then.
+    """
+
+    images: int = 20_000
+    queries: int = 60
+    seconds: float = 10.0
+    backbone: str = "embedded"
+    state: Path | None = None
+
+
+def run(settings: Settings, tell: Callable[[str], None] = lambda line: None) -> Report:
+    """Asks by image and by descriptor.
+
+    Args:
+        settings: what and how long.
+        tell: told of progress.
+
+    Raises:
+        BackboneError: the encoder can't be loaded.
+        StateError: the server did not start on the library.
+    """
+    encoder = load_backbone(settings.backbone)
+    with TemporaryDirectory(prefix="shapelode-query-") as folder:
+        made_up = Path(folder)
+        build(made_up, settings.images, encoder.dim, (settings.backbone, encoder.fingerprint), tell)
+        measures = by_image(settings.state or made_up, encoder, settings, tell)
+        times, busy = by_descriptor(made_up, encoder.dim, settings, tell)
+    rate = len(times) / sum(times)
+    measures += [
+        Measure("descriptors a second, one core, during ingest", rate, "higher", {"to reach": RATE}),
+        Measure("the same, a second of processor time", len(times) / busy, "higher", {"to reach": RATE}),
+        Measure("descriptor p99, ms", 1000 * _share(times, 99), "lower", {"to reach": P99_MS}),
+        Measure("descriptor p50, ms", 1000 * _share(times, 50), "context"),
+    ]
+    facts: dict[str, str | int | float] = {
+        "images of the library": settings.images, "dimensions": encoder.dim, "backbone": settings.backbone,
+        "queries by image": settings.queries, "queries by descriptor": len(times),
+    }  # fmt: skip
+    return Report("queries", measures, facts)
+
+
+def by_image(state: Path, encoder: Backbone, settings: Settings, tell: Callable[[str], None]) -> list[Measure]:
+    """What a query by image takes over HTTP, in turns with the bare encoder on the same pictures."""
+    pictures = [_jpeg(seed) for seed in range(_PICTURES)]
+    bare: list[float] = []
+    asked: list[float] = []
+    with serving(state) as url, httpx.Client(base_url=url, trust_env=False, timeout=600) as client:
+        for number in range(-_WARM_UP, settings.queries):
+            raw = pictures[number % _PICTURES]
+            pixels, _ = decode_image(raw, MAX_SIDE)
+            encoding = _timed(lambda pixels=pixels: encoder.embed([pixels]))  # type: ignore[misc]
+            answering = _timed(lambda raw=raw: _ask(client, raw, 0))  # type: ignore[misc]
+            if number >= 0:
+                bare.append(encoding)
+                asked.append(answering)
+            if number % 10 == 0:
+                tell(f"image {number}: {1000 * answering:.0f} ms, the bare encoder {1000 * encoding:.0f} ms")
+        registering = [_timed(lambda: _ask(client, pictures[0], 1)) for _ in range(3)] if settings.state else []
+    middle = float(np.median(bare))
+    measures = [
+        Measure(f"image query {name}, over the bare encoder's p50", _share(asked, int(name[1:])) / middle, "lower",
+                {"to reach": target, "the bare encoder": _share(bare, int(name[1:])) / middle})
+        for name, target in TARGETS.items()
+    ]  # fmt: skip
+    measures.append(Measure("image query p50, ms", 1000 * _share(asked, 50), "lower", {"bare encoder": 1000 * middle}))
+    if registering:
+        measures.append(Measure("with registration to one shape, ms", 1000 * float(np.median(registering)), "context"))
+    return measures
+
+
+def by_descriptor(folder: Path, dim: int, settings: Settings, tell: Callable[[str], None]) -> tuple[list[float], float]:
+    """Seconds that each query by descriptor takes on one core while batches are stored, and processor time of all.
+
+    The latter is what the former add up to on a machine that does nothing else.
+    """
+    library = open_library(folder)
+    random = np.random.default_rng(1)
+    try:
+        with _one_core(), _ingesting(folder, settings.images, dim):
+            search = SimilaritySearch(library)
+            search.query(draw(random, settings.images, dim, 1)[1][0])
+            times: list[float] = []
+            busy = 0.0
+            before = len(search)
+            tell(f"{before:,} descriptors indexed")
+            while sum(times) < settings.seconds:
+                vector = draw(random, settings.images, dim, 1)[1][0]
+                began = time.thread_time()
+                times.append(_timed(lambda vector=vector: search.query(vector)))  # type: ignore[misc]
+                busy += time.thread_time() - began
+            tell(f"{len(search) - before:,} images were stored meanwhile")
+    finally:
+        library.close()
+    return times, busy
+
+
+@contextmanager
+def _ingesting(folder: Path, images: int, dim: int) -> Iterator[None]:
+    context = get_context("spawn")
+    begun, stop = context.Event(), context.Event()
+    writer = context.Process(target=ingest, args=(folder, images, dim, begun, stop))
+    writer.start()
+    try:
+        if not begun.wait(_START_S):
+            raise StateError("the process that stores images did not begin")
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    cores, threads = os.sched_getaffinity(0), faiss.omp_get_max_threads()
+    os.sched_setaffinity(0, {max(cores)})
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        faiss.omp_set_num_threads(threads)
+
+
+def _ask(client: httpx.Client, raw: bytes, register: int) -> None:
+    response = client.post("/v1/query", params={"register": register}, files={"image": raw})
+    response.raise_for_status()
+
+
+def _jpeg(seed: int) -> bytes:
+    """A photo of a procedural object, of a size that web photos have."""
+    random = np.random.default_rng(seed)
+    picture = photograph(make_shapes(1, seed)[0], random, 512).image
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Seconds that work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _share(times: Sequence[float], percent: int) -> float:
+    return float(np.percentile(times, percent))
