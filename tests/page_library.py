@@ -51,10 +51,11 @@ class ChairBackbone(SceneBackbone):
 
 
 def make_page_library(folder: Path) -> int:
-    """Stores pictures of a chair, others and three refusals, and tries the chair's shape three times.
+    """Stores pictures of a chair, others and three refusals, and tries the chair's shape four times.
 
     Returns:
-        The id of the chair's cluster, whose second version is published and whose third is a candidate.
+        The id of the chair's cluster, whose second version is published, whose third is a candidate and whose
+        fourth holds no shape.
     """
     ingest = open_ingest(folder)
     ingest.commit(batch("/crawl/chairs.tar", [_chair(n) for n in range(CHAIRS)], last=True))
@@ -69,8 +70,10 @@ def make_page_library(folder: Path) -> int:
         given = _chairs_due(ingest)
         output = replace(_reconstructed(given), loss=loss, held_out=3, held_out_loss=loss, baseline_loss=baseline)
         outcomes.append(ingest.publish(output).outcome)
+    nothing = replace(_reconstructed(_chairs_due(ingest)), verdict="thin_evidence", reason="views disagree", loss=1.0)
+    outcomes.append(ingest.publish(replace(nothing, cameras=[], artifacts={}, vertices=0, faces=0)).outcome)
     ingest.close()
-    assert outcomes == ["published", "published", "candidate"]
+    assert outcomes == ["published", "published", "candidate", "no_shape"]
     return given.job.cluster
 
 

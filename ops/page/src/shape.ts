@@ -1,5 +1,7 @@
 // One shape: the 3D view with its images around it, its versions over time, its figures, where it came from.
 
+import type { BufferGeometry } from "three";
+
 import * as api from "./api";
 import { ago, bar, count, fixed, h, plural, say, title, words } from "./dom";
 import { drawLineage } from "./lineage";
@@ -80,7 +82,8 @@ class ShapePage {
       const [cameras, geometry] = await Promise.all([api.cameras(shape.id, shape.version), this.geometry(shape)]);
       if (mine !== this.loading) return;
       this.photos.fill(cameras.items);
-      if (geometry) this.viewer?.setGeometry(geometry);
+      this.viewer?.setGeometry(geometry);
+      this.caption.textContent = hasMesh(shape) ? HINT : "this attempt found no shape";
       this.viewer?.setCameras(cameras.items.filter((camera) => camera.weight > 0));
       this.canvas.dataset.version = String(shape.version);
     } catch (error) {
@@ -89,8 +92,8 @@ class ShapePage {
     if (mine === this.loading) await this.compare(shape, mine);
   }
 
-  private async geometry(shape: ShapeSummary) {
-    if (!this.viewer || !shape.faces && shape.outcome !== "published") return null;
+  private async geometry(shape: ShapeSummary): Promise<BufferGeometry | undefined> {
+    if (!this.viewer || !hasMesh(shape)) return undefined;
     return (await import("./geometry")).loadGeometry(shape.id, shape.version);
   }
 
@@ -139,6 +142,9 @@ class ShapePage {
     this.photos.choose(null);
   }
 }
+
+/** Attempts that found no shape are versions as well, of figures alone. */
+const hasMesh = (shape: ShapeSummary): boolean => shape.outcome !== "no_shape" && shape.outcome !== "failed";
 
 function figures(shape: ShapeSummary): HTMLElement[] {
   const rows: [string, (Node | string)[]][] = [

@@ -1,7 +1,6 @@
 // A view of one shape: drag to orbit, wheel or pinch to zoom, keys too; turns by itself until touched.
 
-import { PerspectiveCamera, Raycaster, Spherical, Vector2 } from "three";
-import type { BufferGeometry } from "three";
+import { BufferGeometry, PerspectiveCamera, Raycaster, Spherical, Vector2 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
 import { placeOf, projection, viewMatrix } from "./camera";
@@ -51,7 +50,8 @@ export class Viewer {
     this.tick();
   }
 
-  setGeometry(geometry: BufferGeometry): void {
+  /** @param geometry nothing is shown without one. */
+  setGeometry(geometry = new BufferGeometry()): void {
     const old = this.stage.mesh.geometry;
     this.stage.setGeometry(geometry);
     old.dispose();
@@ -163,6 +163,7 @@ export class Viewer {
     this.stale = false;
     this.aim();
     this.stage.render(this.camera);
+    this.canvas.dataset.azimuth = ((this.controls.getAzimuthalAngle() * 180) / Math.PI).toFixed(1);
   }
 
   /** Sets the lens; through an image's camera it is that one's, with its principal point. */
