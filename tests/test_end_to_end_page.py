@@ -105,6 +105,12 @@ def test_the_wall_counts_grows_and_turns_what_is_pointed_at(browser: Browser, se
         shot(page, "wall")
         page.locator("h1").hover(force=True)
         expect(turning).to_have_count(0)
+        page.locator(".card").click()
+        settled(page, "shape")
+        before = page.locator(".canvas").get_attribute("data-azimuth") or ""
+        expect(page.locator(".canvas")).not_to_have_attribute("data-azimuth", before)
+        page.get_by_role("button", name="Spin").click()
+        expect(page.get_by_role("button", name="Spin")).to_have_attribute("aria-pressed", "false")
 
 
 def test_what_happens_to_the_library_is_shown_while_it_happens(browser: Browser, served: Served) -> None:
