@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -13,7 +14,7 @@ import msgspec
 
 from index.jobs import MESH
 from index.library import Library
-from ops.errors import ConfigError, StateError
+from ops.errors import ConfigError, NotFoundError, StateError
 
 if TYPE_CHECKING:
     import trimesh
@@ -89,9 +90,13 @@ def _cameras(library: Library, shape: int, version: int | None) -> bytes:
 
 def _colmap(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats import archive, colmap, scene
+    from daemon.keypoints import read_keypoints
 
     found = scene.scene_of(library, shape, version)
-    return archive.zipped(colmap.files(library, found, stored_mesh(library, shape, version)))
+    keypoints = None
+    with suppress(NotFoundError):  # the version is there, so it has none
+        keypoints = read_keypoints(library, shape, found.shape.version)
+    return archive.zipped(colmap.files(library, found, stored_mesh(library, shape, version), keypoints))
 
 
 def _nerfstudio(library: Library, shape: int, version: int | None) -> bytes:

@@ -6,13 +6,18 @@ import io
 import zipfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pycolmap
 import pytest
 from PIL import Image
 
 from daemon.export import export
+from index.jobs import KEYPOINTS
 from index.library import open_library
+from index.records import KeypointsRecord, SightRecord
+from index.store import Store
+from index.tables import ARTIFACTS
 from tests.scenes import STRANGER, box_points, make_scene_library, our_pixels
 
 
@@ -59,3 +64,33 @@ def test_each_image_is_there_with_its_mask(state: Path, tmp_path: Path) -> None:
         with Image.open(folder / "images" / name) as crop, Image.open(folder / "masks" / f"{name}.png") as mask:
             assert crop.size == (224, 224)
             assert (mask.mode, mask.size, mask.getextrema()) == ("L", (224, 224), (255, 255))
+
+
+def test_keypoints_are_points_with_observations(state: Path, tmp_path: Path) -> None:
+    points = ((0.1, 0.2, 0.1), (-0.3, 0.0, 0.2), (0.0, -0.1, 0.0))
+    library = open_library(state)
+    ours = {camera.image: camera for camera in library.cameras(1)}
+    library.close()
+    sights = []
+    for image, camera in ours.items():
+        pixels = our_pixels(np.array(points), camera) + np.array([2.0, 0.0])
+        places = tuple((float(x), float(y)) for x, y in pixels / 112 - 1)
+        sights.append(SightRecord(image, places, (True, image != 2, False), ()))
+    record = KeypointsRecord(points, ((0, 1),), (), 0.0, 0.0, tuple(sights))
+    store = Store(state, readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        txn.put(ARTIFACTS, (1, 2, KEYPOINTS), msgspec.json.encode(record))
+    store.close()
+    model = pycolmap.Reconstruction(str(unpacked(state, tmp_path / "out") / "sparse" / "0"))
+    assert len(model.points3D) == 8 + 3
+    found = {tuple(np.round(point.xyz, 3)): point for point in model.points3D.values()}
+    assert [found[point].track.length() for point in points] == [5, 4, 0]  # neither hidden ones nor the stranger's
+    for point in points[:2]:
+        assert found[point].error == pytest.approx(2, abs=1e-3)
+        for element in found[point].track.elements:
+            image = model.images[element.image_id]
+            seen = model.cameras[image.camera_id].img_from_cam(image.cam_from_world() * np.array(point))
+            assert image.points2D[element.point2D_idx].xy - seen == pytest.approx((2, 0), abs=1e-2)
+            assert image.points2D[element.point2D_idx].point3D_id == next(
+                number for number, each in model.points3D.items() if np.allclose(each.xyz, point)
+            )

@@ -149,7 +149,7 @@ def query(
     queries: Annotated[int, typer.Option(min=1, help="Queries by image.")] = 60,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time of queries by descriptor.")] = 10.0,
     backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
-    state: Annotated[Path | None, typer.Option(help="Ask this library by image; registers too.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Ask this library by image instead.")] = None,
     json: Json = None,
 ) -> None:
     """Queries by image over HTTP beside the bare encoder, and by descriptor on one core while images are stored."""
