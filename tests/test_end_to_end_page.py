@@ -202,6 +202,19 @@ def test_a_frustum_that_is_clicked_is_looked_through(browser: Browser, served: S
         assert page.locator(".photo[aria-pressed=true]").count() >= 1
 
 
+def test_a_browser_that_cannot_draw_shows_pictures_and_says_so(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url) as (page, _):
+        page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+        page.reload()
+        page.locator(".card").hover()
+        expect(page.locator("#toast")).to_contain_text("no WebGL 2")
+        page.locator(".card").click()
+        expect(page.locator(".caption")).to_contain_text("no WebGL 2")
+        expect(page.get_by_alt_text("A picture of the shape")).to_be_visible()
+        page.locator(".photo").first.click()
+        expect(page.get_by_role("slider", name="Versions")).to_be_enabled()
+
+
 def test_an_image_that_is_dropped_finds_its_shape_and_from_where_it_was_taken(browser: Browser, served: Served) -> None:
     with tab(browser, served.url) as (page, _):
         data = page.evaluate_handle(

@@ -14,6 +14,7 @@ export const KINDS = [
 const WITH_EVENTS_MS = 10_000;
 const WITHOUT_MS = 2000;
 const SETTLE_MS = 500;
+const ASK_AGAIN_MS = 60_000;
 
 export interface Listener {
   status?(status: LibraryStatus): void;
@@ -25,6 +26,7 @@ export class Live {
   private readonly listeners = new Set<Listener>();
   private stream: EventSource | null = null;
   private timer = 0;
+  private opened = 0;
   private asking = false;
   private stopped = false;
 
@@ -57,6 +59,7 @@ export class Live {
     const stream = new EventSource("/v1/events");
     for (const kind of KINDS) stream.addEventListener(kind, (event) => this.heard(event));
     this.stream = stream;
+    this.opened = performance.now();
     void this.ask();
   }
 
@@ -82,6 +85,8 @@ export class Live {
       if (error instanceof ApiError && error.status === 401) this.stop();
     }
     this.asking = false;
-    this.again(this.stream?.readyState === EventSource.OPEN ? WITH_EVENTS_MS : WITHOUT_MS);
+    const refused = this.stream?.readyState === EventSource.CLOSED; // all streams are lent, or the server is another
+    if (refused && performance.now() - this.opened > ASK_AGAIN_MS) this.listen();
+    else this.again(this.stream?.readyState === EventSource.OPEN ? WITH_EVENTS_MS : WITHOUT_MS);
   }
 }

@@ -40,6 +40,7 @@ class ShapePage {
   private readonly timeline: Timeline;
   private readonly photos: Photos;
   private viewer: Viewer | null = null;
+  private hint = HINT;
   private loading = 0;
 
   constructor(private readonly id: number, private readonly versions: ShapeSummary[]) {
@@ -62,7 +63,9 @@ class ShapePage {
       this.viewer = new Viewer(this.canvas, (image) => this.photos.choose(image), () => this.leftPhoto());
       this.tools.append(...this.buttons(this.viewer));
     } catch (error) {
-      this.caption.textContent = say(error);
+      this.hint = say(error);
+      const src = api.previewUrl(shape.id, shape.version);
+      this.canvas.replaceWith(h("img", { class: "canvas flat", src, alt: "A picture of the shape" }));
     }
     await this.show(shape);
   }
@@ -83,7 +86,7 @@ class ShapePage {
       if (mine !== this.loading) return;
       this.photos.fill(cameras.items);
       this.viewer?.setGeometry(geometry);
-      this.caption.textContent = hasMesh(shape) ? HINT : "this attempt found no shape";
+      this.caption.textContent = hasMesh(shape) ? this.hint : "this attempt found no shape";
       this.viewer?.setCameras(cameras.items.filter((camera) => camera.weight > 0));
       this.canvas.dataset.version = String(shape.version);
     } catch (error) {
@@ -127,7 +130,8 @@ class ShapePage {
   }
 
   private lookThrough(camera: CameraSummary): void {
-    this.viewer?.lookThrough(camera);
+    if (!this.viewer) return;
+    this.viewer.lookThrough(camera);
     this.behind.src = api.cropUrl(camera.image);
     this.behind.hidden = false;
     this.caption.textContent = camera.weight > 0
@@ -138,7 +142,7 @@ class ShapePage {
 
   private leftPhoto(): void {
     this.behind.hidden = true;
-    this.caption.textContent = HINT;
+    this.caption.textContent = this.hint;
     this.photos.choose(null);
   }
 }

@@ -10,12 +10,16 @@ export function turnOnHover(wall: HTMLElement): () => void {
   let current: Element | null = null;
   let timer = 0;
   let closed = false;
+  let impossible = false;
 
   const turn = async (card: HTMLElement): Promise<void> => {
     const stage = card.querySelector<HTMLElement>(".stage");
-    if (!stage) return;
+    if (!stage || impossible) return;
     try {
-      table ??= new (await import("./turntable")).Turntable();
+      const { Turntable } = await import("./turntable");
+      impossible = true; // unless the browser can draw, which is said once
+      table ??= new Turntable();
+      impossible = false;
       if (current !== card || closed) return;
       await table.show(stage, Number(card.dataset.shape), Number(card.dataset.version), () => current === card && !closed);
     } catch (error) {
