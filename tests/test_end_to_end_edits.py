@@ -1,16 +1,23 @@
-"""People change the library of a running daemon: its writer does it, and a query finds it so."""
+"""People change the library of a running daemon: its writer does it, a query finds it so and the page shows it."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
 
 from daemon.client import Client
 from index.curation import ImageEdit
+from ops.bench.browser import chromium
 from ops.fsck import check_state
 from ops.synth.shards import write_shards
+from tests.browser import needs_chromium, tab
 from tests.test_end_to_end import command, shapelode
 
 OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", "--set", "recon.enabled=false"]
@@ -18,29 +25,50 @@ WAIT_S = 180
 IMAGES = 12
 
 
-def test_the_shell_and_the_client_ask_the_daemon(tmp_path: Path) -> None:
-    shards, state = (
-        write_shards(tmp_path / "crawl", shapes=1, views=IMAGES, seed=1, per_shard=IMAGES),
-        tmp_path / "state",
-    )
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """State directory and address of a daemon that has read its shard and waits for more."""
+    folder = tmp_path_factory.mktemp("running")
+    shards = write_shards(folder / "crawl", shapes=1, views=IMAGES, seed=1, per_shard=IMAGES)
+    state = folder / "state"
     with subprocess.Popen(
         command("run", "--shards", str(shards), "--state", str(state), *OPTIONS), stderr=subprocess.PIPE, text=True
     ) as daemon:
         try:
-            with Client(_place(state, daemon)) as client:
+            url = _place(state, daemon)
+            with Client(url) as client:
                 deadline = time.monotonic() + WAIT_S
                 while client.status().images < IMAGES and time.monotonic() < deadline:
                     time.sleep(0.2)
                 assert client.status().images == IMAGES
-                done = shapelode("delete", "--image", "3", "--yes", "--json", "--state", str(state))
-                assert json.loads(done.stdout) == {"changed": True, "images": 1}, done.stderr
-                assert client.status().images == IMAGES - 1
-                assert client.edit(ImageEdit((1,), "quarantine")).changed and client.image(1).quarantined
+            yield state, url
         finally:
             daemon.terminate()
             told = daemon.communicate(timeout=WAIT_S)[1]
     assert daemon.returncode == 0, told
     assert check_state(state).findings == [] and not (state / "api.json").exists()
+
+
+def test_the_shell_and_the_client_ask_the_daemon(running: tuple[Path, str]) -> None:
+    state, url = running
+    with Client(url) as client:
+        done = shapelode("delete", "--image", "3", "--yes", "--json", "--state", str(state))
+        assert json.loads(done.stdout) == {"changed": True, "images": 1}, done.stderr
+        assert client.status().images == IMAGES - 1
+        assert client.edit(ImageEdit((1,), "quarantine")).changed and client.image(1).quarantined
+
+
+@needs_chromium
+def test_the_page_shows_what_the_daemon_is_at_and_what_is_asked_of_it(running: tuple[Path, str]) -> None:
+    _, url = running
+    with chromium() as browser, tab(browser, f"{url}/#/pipeline") as (page, _), Client(url) as client:
+        expect(page.locator(".health")).to_have_text("the daemon is running")
+        expect(page.locator(".stages")).to_contain_text(re.compile(r"1 of 1 shards.*0 waiting.*\d+ s spent"))
+        before = page.locator(".kind.images_quarantined").count()
+        client.edit(ImageEdit((2,), "quarantine"))
+        expect(page.locator(".kind.images_quarantined")).to_have_count(before + 1)
+        page.get_by_role("link", name="Shapes", exact=True).click()
+        expect(page.locator(".counters [data-name=images] dd")).to_have_text(str(client.status().images))
 
 
 def _place(state: Path, daemon: subprocess.Popen[str]) -> str:

@@ -1,6 +1,7 @@
 """The page in headless Chromium: clicking through its views over the real server and a library of the real writer.
 
-No Ray daemon runs: `shapelode serve` answers with the same app and the same library. The encoder alone is a stand-in.
+No Ray daemon runs: `shapelode serve` answers with the same app and the same library. The encoder alone is a
+stand-in. `test_end_to_end_edits` opens the page of a daemon that runs.
 """
 
 from __future__ import annotations
