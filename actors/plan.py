@@ -21,7 +21,20 @@ class BackboneInfo:
 
 @dataclass(frozen=True, slots=True)
 class ReconstructorOptions:
-    """How reconstructions are made."""
+    """How reconstructions are made.
+
+    Attributes:
+        backbone: of the dense features.
+        precision: of its arithmetic.
+        device: torch device.
+        effort: preset.
+        recipe: of first cameras.
+        field: what is refined.
+        max_views: most images that are fitted.
+        min_views: fewest.
+        seed: of the random starts.
+        checkpoints: folder for steps that are done, on nodes that have the folder around it; empty for none.
+    """
 
     backbone: str
     precision: Literal["auto", "fp32", "bf16"]
@@ -32,6 +45,7 @@ class ReconstructorOptions:
     max_views: int
     min_views: int
     seed: int
+    checkpoints: str = ""
 
 
 @dataclass(frozen=True, slots=True)

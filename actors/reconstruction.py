@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,7 +69,9 @@ class Workshop:
             max_views=self._options.max_views,
             min_views=min(self._options.min_views, self._options.max_views),
         )
-        found = reconstruct(shown, config, warm=before, seed=self._options.seed, device=self._device)
+        found = reconstruct(
+            shown, config, warm=before, seed=self._options.seed, device=self._device, checkpoints=self._checkpoints()
+        )
         trial = None
         if before is not None and found.shape is not None and len(judges):
             trial = hold_trial(take_views(views, judges), before, found, self._device)
@@ -77,6 +80,11 @@ class Workshop:
         output = _output(given, found, fitted, trial, seconds, device)
         reach("recon.output")
         return output
+
+    def _checkpoints(self) -> Path | None:
+        """Only where the state directory is: an interrupted job comes back there."""
+        folder = Path(self._options.checkpoints)
+        return folder if self._options.checkpoints and folder.parent.is_dir() else None
 
     def _views(self, given: ReconInput) -> Views:
         crops = np.stack([decode_crop(raw) for raw in given.crops])

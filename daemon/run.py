@@ -273,6 +273,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.max_views,
             recon.min_views,
             recon.seed,
+            str(folder.resolve() / "checkpoints"),
         ),
         ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),
         policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),

@@ -53,6 +53,7 @@ POINTS: dict[str, str] = {
     "reject.after": "a refused shard is durable, nobody has heard of it",
     "recon.input": "a reconstruction's images have been read from the store",
     "recon.before": "a reconstruction begins to compute",
+    "recon.checkpoint": "a reconstruction has kept a step it has done",
     "recon.output": "a reconstruction hands over what it found",
     "publish.before": "a result's transaction has begun",
     "publish.during": "a result is written, its transaction not yet durable",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 
 import torch
 
+from recon.checkpoint import Checkpoint
 from recon.config import ReconConfig
 from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
@@ -61,7 +62,14 @@ def add_half_turned(
     return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, _REACH)
 
 
-def cold_start(model: Model, config: ReconConfig, views: Views, generator: torch.Generator, report: Reporter) -> Found:
+def cold_start(
+    model: Model,
+    config: ReconConfig,
+    views: Views,
+    generator: torch.Generator,
+    report: Reporter,
+    checkpoint: Checkpoint,
+) -> Found:
     """Searches cameras from nothing.
 
     Where single views tell anything of where they were taken from, there are two searches: one that begins from and
@@ -74,6 +82,7 @@ def cold_start(model: Model, config: ReconConfig, views: Views, generator: torch
         views: the same views.
         generator: source of all randomness.
         report: where progress goes.
+        checkpoint: of the searches, the contest and the polish.
     """
     free = replace(model, floor=config.search_floor)
     searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
@@ -83,16 +92,19 @@ def cold_start(model: Model, config: ReconConfig, views: Views, generator: torch
         led, stage = replace(free, prior=prior), replace(config.coarse, hypotheses=config.led_starts)
         searches.append((led, guessed_starts(led, stage, views.viewpoints, generator)))
     share = (_CONTEST - _BEGIN) / len(searches)
-    finalists = [
-        _search(starts, seen, config, generator, report.part(_BEGIN + share * n, _BEGIN + share * (n + 1)))
-        for n, (seen, starts) in enumerate(searches)
-    ]
+    finalists = []
+    for n, (seen, starts) in enumerate(searches):
+        part = report.part(_BEGIN + share * n, _BEGIN + share * (n + 1))
+        work = partial(_search, starts, seen, config, generator, part)
+        finalists.append(checkpoint.step(f"search_{n}", generator, work))
     tick = report.span("contest", _CONTEST, _POLISH)
-    poses = best_fit(reduce(join, finalists), replace(model, prior=prior), views, config.trial, generator, tick)
+    rivals, judged = reduce(join, finalists), replace(model, prior=prior)
+    work = partial(best_fit, rivals, judged, views, config.trial, generator, tick)
+    poses = checkpoint.step("contest", generator, work)
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
     tick = report.span("polish", _POLISH, _END)
-    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    return Found(poses, folds)
+    work = partial(polish, poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    return Found(checkpoint.step("polish", generator, work), folds)
 
 
 def _search(

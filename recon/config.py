@@ -57,7 +57,7 @@ class JointStage:
     resolution: int
     rays: int
     dims: int
-    field: FieldKind = "voxel"
+    field: FieldKind = "tensorf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class ReconConfig:
     symmetry: Symmetry = "mirror"
     coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=1.0)
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
-    fine: Stage = Stage(2, 2, 5, 36, 6, 32, 128, lean=0.5)
+    fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, lean=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
     polish_rounds: int = 2
     joint: JointStage = JointStage(180, 40, 8000, 8)
@@ -145,7 +145,7 @@ class ReconConfig:
             effort: ``draft`` for a first look on a busy machine, ``quick`` for a daemon on few cores, ``full`` for the
                 best shape.
             recipe: ``3dminer`` assumes no symmetry and fits a neural field.
-            field: what the joint refinement fits; ``auto`` is the recipe's own.
+            field: what the joint refinements fit; ``auto`` is the recipe's own.
 
         Raises:
             ConfigError: for any other name.
@@ -158,9 +158,10 @@ class ReconConfig:
         if field not in (*kinds, "auto"):
             raise ConfigError(f"field must be auto, {', '.join(kinds)}, not {field!r}")
         config = replace(cls(), effort=effort, recipe=recipe, **_PRESETS[effort])
-        own: FieldKind = "voxel" if recipe == "shapelode" else "mlp"
-        joint = replace(config.joint, field=own if field == "auto" else field)
-        return replace(config, symmetry="mirror" if recipe == "shapelode" else "none", joint=joint)
+        own: FieldKind = "tensorf" if recipe == "shapelode" else "mlp"
+        chosen = own if field == "auto" else field
+        config = replace(config, trial=replace(config.trial, field=chosen), joint=replace(config.joint, field=chosen))
+        return replace(config, symmetry="mirror" if recipe == "shapelode" else "none")
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -179,7 +180,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "coarse": Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=1.0),
         "led_starts": 48,
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
-        "fine": Stage(4, 4, 5, 36, 6, 32, 128, lean=0.5),
+        "fine": Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
         "trial": JointStage(80, 40, 8000, 8),
         "polish_rounds": 4,
         "joint": JointStage(300, 48, 12800, 16),

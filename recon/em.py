@@ -74,8 +74,8 @@ def render_features(
     Args:
         occupancy: ``(B, D, D, D)``.
         features: ``(B, D^3, C)``.
-        angles: candidate poses.
-        frame: their frames.
+        angles: candidate poses; ``(1, K, 3)`` for the same in all volumes.
+        frame: their frames, as the angles.
         distance: camera distance.
         pixels: side of the window.
     """
@@ -108,25 +108,33 @@ def score_candidates(
 ) -> Tensor:
     """Scores ``(H, N, K)`` of every view at candidates shared by all views of a hypothesis."""
     alpha, seen = render_features(occupancy, features, angles, frame, model.distance, evidence.pixels)
-    weighted = (seen * alpha[..., None]).flatten(2)
+    return _matched(alpha, seen, evidence, model)
+
+
+def _matched(alpha: Tensor, seen: Tensor, evidence: Evidence, model: Model) -> Tensor:
+    """Scores ``(..., N, K)`` of views against what is rendered, ``(..., K, P^2)`` and ``(..., K, P^2, C)``."""
+    weighted = (seen * alpha[..., None]).flatten(-2)
     target = (evidence.features * evidence.masks[..., None]).flatten(1)
-    agreement = target @ weighted.transpose(-1, -2)
-    return overlap_score(alpha, agreement, evidence.masks, model.floor)
+    return overlap_score(alpha, target @ weighted.transpose(-1, -2), evidence.masks, model.floor)
 
 
 def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-    """Held-out scores ``(H, N, K)`` of all views at candidates ``(K, 3)``, and the frames ``(H, N, K, 3)``."""
+    """Held-out scores ``(H, N, K)`` of all views at candidates ``(K, 3)``, and the frames ``(H, K, 3)``.
+
+    Frames are those of the volume of all views: what a view adds to the size of its own silhouette tells it nothing of
+    its pose, and rendering them for every fold would take longer than scoring.
+    """
     hypotheses, views = volumes.angles.shape[:2]
     scores = volumes.angles.new_zeros(hypotheses, views, len(candidates))
-    frames = volumes.angles.new_zeros(hypotheses, views, len(candidates), 3)
-    for fold in range(int(folds.max()) + 1):
-        members = (folds == fold).nonzero()[:, 0]
-        held_out = model.evidence.select(members)
-        for h in range(hypotheses):
-            occupancy, features = volumes.occupancy[h : h + 1, fold], volumes.features[h : h + 1, fold]
-            frame = framing(occupancy, candidates[None], model.distance)
-            scores[h, members] = score_candidates(occupancy, features, candidates[None], frame, held_out, model)[0]
-            frames[h, members] = frame
+    frames = framing(volumes.occupancy[:, -1], candidates[None], model.distance)
+    members = [(folds == fold).nonzero()[:, 0] for fold in range(int(folds.max()) + 1)]
+    held_out = [model.evidence.select(rows) for rows in members]
+    pixels = model.evidence.pixels
+    for h in range(hypotheses):
+        occupancy, features = volumes.occupancy[h, : len(members)], volumes.features[h, : len(members)]
+        alpha, seen = render_features(occupancy, features, candidates[None], frames[h : h + 1], model.distance, pixels)
+        for fold, (rows, part) in enumerate(zip(members, held_out, strict=True)):
+            scores[h, rows] = _matched(alpha[fold], seen[fold], part, model)
     return scores, frames
 
 
@@ -156,7 +164,7 @@ def search(
         drawn = drawn.masked_fill(away, -torch.inf)
     index = drawn.argmax(-1)
     best = scores.gather(-1, index[..., None])[..., 0]
-    frame = frames.gather(2, index[..., None, None].expand(*index.shape, 1, 3))[:, :, 0]
+    frame = frames.gather(1, index[..., None].expand(*index.shape, 3))
     return Hypotheses(candidates[index], frame, doubt(best, model.evidence.usable), best)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ops.errors import ReconstructionError
 from recon.camera import Placement, to_cameras
+from recon.checkpoint import Checkpoint, checkpoint_in
 from recon.cold import Found, cold_start
 from recon.config import ReconConfig
 from recon.em import Model
@@ -57,6 +59,7 @@ def reconstruct(
     seed: int = 0,
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
+    checkpoints: Path | None = None,
 ) -> Reconstruction:
     """Recovers cameras and shape from unlabelled views of one kind of object.
 
@@ -69,6 +72,8 @@ def reconstruct(
         seed: the same seed gives the same result on the same device.
         device: torch device to compute on.
         progress: told where the work is; it may raise to cancel.
+        checkpoints: folder where a cold start keeps the steps it has done, until it is done; the same call after an
+            interruption goes on from there, to the same result.
 
     Returns:
         A verdict, with a shape where there is one.
@@ -91,9 +96,13 @@ def reconstruct(
         chosen = take_views(views, fitted)
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
+        checkpoint = Checkpoint()
         if known is None or known.shape is None:
-            begin = keypoint_start if config.recipe == "3dminer" else cold_start
-            found = begin(model, config, chosen, generator, report)
+            if config.recipe == "3dminer":
+                found = keypoint_start(model, config, chosen, generator, report)
+            else:
+                checkpoint = checkpoint_in(checkpoints, chosen, config, seed, place)
+                found = cold_start(model, config, chosen, generator, report, checkpoint)
             found = _prefer_round(found, model, config, generator)
         else:
             found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
@@ -102,6 +111,7 @@ def reconstruct(
         verdict, reason, shape = _conclude(found, model, basis, chosen, config, generator, report)
         if shape is not None and len(rest):
             shape = _add_registered(shape, views, fitted, rest, config, seed, place)
+    checkpoint.close()
     report.span("done", 1.0, 1.0)(1.0)
     return Reconstruction(verdict, reason, views.ids, shape)
 

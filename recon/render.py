@@ -19,6 +19,7 @@ _BUDGET = 1_000_000
 def _trace(
     volumes: Tensor, angles: Tensor, frame: Tensor, pixels: int, samples: int, distance: float
 ) -> tuple[Tensor, Tensor]:
+    shared = len(angles) != len(volumes)
     batch, poses = angles.shape[:2]
     flat = (pixel_grid(pixels, angles.device) - frame[..., None, 1:]) / frame[..., None, :1]
     depth = torch.linspace(-RADIUS, RADIUS, samples, device=angles.device, dtype=angles.dtype)
@@ -27,8 +28,10 @@ def _trace(
     step = middle / distance + turn[..., 2:, :]
     points = middle[..., None, :] + step[..., None, :] * depth[:, None]
     points = points.reshape(batch, poses, pixels**2, samples, 3)
-    values = F.grid_sample(volumes[:, None], points, align_corners=False)[:, 0]
-    return values, points
+    if shared:
+        # As channels of one volume: places and weights of the interpolation are found once for all of them.
+        return F.grid_sample(volumes[None], points, align_corners=False)[0], points
+    return F.grid_sample(volumes[:, None], points, align_corners=False)[:, 0], points
 
 
 def render(
@@ -38,8 +41,8 @@ def render(
 
     Args:
         volumes: ``(B, D, D, D)`` occupancy in [0, 1], indexed z, y, x.
-        angles: ``(B, K, 3)`` poses, see ``geometry``.
-        frame: ``(B, K, 3)``.
+        angles: ``(B, K, 3)`` poses, see ``geometry``; ``(1, K, 3)`` for the same in all volumes, which is quicker.
+        frame: ``(B, K, 3)`` or ``(1, K, 3)``, as the angles.
         pixels: side of the rendered window.
         samples: depths sampled along a ray.
         distance: camera distance in volume units.
@@ -48,7 +51,7 @@ def render(
         ``(B, K, pixels^2)`` alpha and ``(B, K, pixels^2, 3)`` first point with occupancy over one half
         (the densest point where there is none).
     """
-    batch, poses = angles.shape[:2]
+    batch, poses = len(volumes), angles.shape[1]
     step = max(1, _BUDGET // (batch * pixels**2 * samples))
     order = torch.arange(samples, 0, -1, device=angles.device)
     alphas, surfaces = [], []
@@ -60,12 +63,12 @@ def render(
         first = torch.where(alpha > 0.5, inside.argmax(-1), densest)
         index = first[..., None, None].expand(*first.shape, 1, 3)
         alphas.append(alpha)
-        surfaces.append(points.gather(-2, index)[..., 0, :])
+        surfaces.append(points.expand(batch, *points.shape[1:]).gather(-2, index)[..., 0, :])
     return torch.cat(alphas, 1), torch.cat(surfaces, 1)
 
 
 def framing(volumes: Tensor, angles: Tensor, distance: float) -> Tensor:
-    """Frames ``(B, K, 3)`` that give each rendered silhouette the window its mask would have.
+    """Frames ``(B, K, 3)`` that give each rendered silhouette the window its mask would have, at poses as in `render`.
 
     The views' windows follow the moments of their masks, so scale and offset of a candidate pose are not
     searched: the silhouette rendered there determines them.

@@ -94,7 +94,7 @@ def test_the_daemon_may_be_killed_at_any_step_and_while_it_recovers(
     crawl: Path, peaceful: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    for point in ("commit.during", "open.restored", "recon.output"):
+    for point in ("commit.during", "open.restored", "recon.checkpoint"):
         plan = Plan(str(tmp_path / point), (Fault(point, victims=(str(state / "daemon.lock"),)),))
         result = run(crawl, state, plan=plan)
         assert result.returncode == -9, result.stderr

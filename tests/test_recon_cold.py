@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recon import cold
+from recon.checkpoint import Checkpoint
 from recon.cold import add_half_turned, cold_start
 from recon.em import standing
 from recon.geometry import rotation
@@ -34,7 +35,7 @@ def test_progress_covers_the_searches_in_order(searches: int) -> None:
     views = replace(scene.views, viewpoints=told(scene.azimuth) if searches == 2 else None)
     model, _ = true_poses(scene)
     ticks: list[Progress] = []
-    cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(ticks.append))
+    cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(ticks.append), Checkpoint())
     assert [tick.fraction for tick in ticks] == sorted(tick.fraction for tick in ticks)
     stages = [stage for stage, _ in groupby(tick.stage for tick in ticks)]
     assert stages == ["coarse", "medium", "half_turns", "fine"] * searches + ["contest", "polish"]
@@ -47,5 +48,5 @@ def test_guesses_that_are_all_wrong_do_not_win_over_a_search_without_them(monkey
     # The search that is led finds what it is led to, the free one the truth; who meets in the contest is not the point.
     wrong = replace(truth, angles=truth.angles[:, torch.randperm(24, generator=torch.Generator().manual_seed(2))])
     monkeypatch.setattr(cold, "_search", lambda poses, model, *rest: truth if model.prior is None else wrong)
-    found = cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(None))
+    found = cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(None), Checkpoint())
     assert np.mean(rotation_errors(rotation(found.poses.angles[0]).double().numpy(), scene.R) < 15) > 0.9

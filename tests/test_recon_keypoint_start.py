@@ -43,6 +43,6 @@ def test_the_preset_is_a_neural_field_without_symmetry() -> None:
     with pytest.raises(ConfigError, match="recipe must be shapelode, 3dminer"):
         ReconConfig.preset("quick", "colmap")  # type: ignore[arg-type]
     assert ReconConfig.preset("quick", "3dminer", "voxel").joint.field == "voxel"
-    assert ReconConfig.preset("quick").joint.field == "voxel"
+    assert ReconConfig.preset("quick").joint.field == ReconConfig.preset("quick").trial.field == "tensorf"
     with pytest.raises(ConfigError, match="field must be auto, voxel, tensorf, mlp"):
         ReconConfig.preset("quick", "shapelode", "nerf")  # type: ignore[arg-type]

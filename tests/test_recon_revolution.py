@@ -25,8 +25,9 @@ def test_a_vase_is_explained_by_a_surface_of_revolution_and_a_bench_is_not() -> 
     for name, boxes in (("vase", VASE), ("bench", BENCH)):
         model, _ = true_poses(make_scene(24, boxes=boxes))
         found[name] = fit_revolution(model, torch.Generator().manual_seed(0))
-    assert found["vase"].iou > 0.75
-    assert found["bench"].iou < 0.6
+    # Well on either side of what the verdict asks for.
+    assert found["vase"].iou > SMALL.round_iou
+    assert found["bench"].iou < SMALL.round_iou - 0.1
     assert bool((found["vase"].poses.angles[..., 0] == 0).all())
 
 

@@ -11,7 +11,7 @@ from ops.bench.kills.stream import write_stream
 from ops.bench.kills.trial import Trial, Work, run_trial
 from ops.faults import POINTS, Fault, Plan
 
-ELSEWHERE = ("recon.before", "recon.output")
+ELSEWHERE = ("recon.before", "recon.checkpoint", "recon.output")
 """Points that lie in the daemon's actors."""
 _BATCH_SIZE = 6
 _TIMED_SHARE = 0.25
