@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from actors.device import claim_device, releasing_memory
+from actors.keypoints import keypoints_file
 from actors.plan import ReconstructorOptions
 from actors.trial import Trial, hold_trial
 from actors.views import make_views
@@ -78,6 +79,8 @@ class Workshop:
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
         seconds, device = time.perf_counter() - began, torch.device(self._device).type
         output = _output(given, found, fitted, trial, seconds, device)
+        if found.shape is not None:
+            output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")
         return output
 

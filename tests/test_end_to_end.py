@@ -13,11 +13,16 @@ import tarfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from daemon.cli.entry import run_command
+from daemon.correspond import PointFinder, PointQuery
+from daemon.keypoints import read_keypoints
+from daemon.query import ImageQuery
 from index.library import open_library
 from index.lock import FileLock
+from index.stream.decode import decode_image
 from ops.errors import StateError
 from ops.synth.__main__ import _parser as synth_parser
 from ops.synth.shards import write_shards
@@ -102,6 +107,23 @@ def test_every_image_is_stored_or_refused_and_shapes_are_found(whole: Path) -> N
     assert 0 < shape.loss < 1 and library.artifact(shape.id, "mesh.ply").startswith(b"ply")
     assert len(library.cameras(shape.id)) >= 8
     library.close()
+
+
+def test_points_can_be_followed_through_a_shape_and_its_keypoints_read(whole: Path) -> None:
+    library = open_library(whole)
+    shape = library.shapes().items[0].id
+    found = read_keypoints(library, shape)
+    sight = found.images[0]
+    number = sight.visible.index(True)
+    query = ImageQuery(library, decode_image)
+    asked = PointQuery(sight.image, (sight.pixels[number],), found.points[:2], refine=True)
+    followed = PointFinder(library, query.backbone)(shape, asked).items
+    library.close()
+    assert len(found.points) == 24 and {end for edge in found.edges for end in edge} == set(range(24))
+    assert [len(item.places) for item in followed] == [len(found.images)] * 3
+    # Where this image shows a keypoint, the pixel leads to the keypoint, as far as it was drawn to its look there.
+    assert np.linalg.norm(np.subtract(followed[0].point, found.points[number])) < 0.4
+    assert any(place.visible for place in followed[0].places)
 
 
 def tutorial() -> list[list[str]]:

@@ -58,12 +58,16 @@ def test_figures_stand_beside_what_is_to_be_reached(
 ) -> None:
     encoder = Encoder()
     monkeypatch.setattr(benchmark, "load_backbone", lambda name: encoder)
+    taken = iter([0.0, 0.0, 3.0, 7.0])  # before and after the warm-up and the queries
+    monkeypatch.setattr(benchmark, "_children_busy", lambda: next(taken))
     report = run(Settings(images=300, queries=4, seconds=0.05))
     measures = {measure.name: measure for measure in report.measures}
     assert [register for _, register in asked] == [0] * (4 + benchmark._WARM_UP) + [1] * (3 + benchmark._WARM_UP)
     assert len(encoder.shown) == 4 + benchmark._WARM_UP + 1 and encoder.shown[0] == (512, 512, 3)
     ratio = measures["image query p50, over the bare encoder's p50"]
     assert ratio.baselines["to reach"] == 1.3 and ratio.baselines["the bare encoder"] == pytest.approx(1)
+    effort = measures["processor time of an image query, over the bare encoder's"]
+    assert effort.value > 4  # 4 seconds for what an encoder that does nothing does in far less than one
     rate = measures["descriptors a second, one core, during ingest"]
     assert rate.baselines["to reach"] == 500 and rate.value > 0
     assert report.facts["queries by descriptor"] >= 1
