@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -70,9 +71,7 @@ class Workshop:
             max_views=self._options.max_views,
             min_views=min(self._options.min_views, self._options.max_views),
         )
-        found = reconstruct(
-            shown, config, warm=before, seed=self._options.seed, device=self._device, checkpoints=self._checkpoints()
-        )
+        found = self._best(shown, config, [Reconstruction.from_bytes(field) for field in given.starts])
         trial = None
         if before is not None and found.shape is not None and len(judges):
             trial = hold_trial(take_views(views, judges), before, found, self._device)
@@ -83,6 +82,16 @@ class Workshop:
             output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")
         return output
+
+    def _best(self, views: Views, config: ReconConfig, starts: list[Reconstruction]) -> Reconstruction:
+        """The result that agrees best with the views, of one from each shape to start from."""
+        warm: list[Reconstruction | None] = [start for start in starts if start.verdict == "shape"]
+        seed, kept = self._options.seed, self._checkpoints()
+        results = [
+            reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept)
+            for start in warm or [None]
+        ]
+        return min(results, key=lambda found: found.shape.quality.loss if found.shape is not None else math.inf)
 
     def _checkpoints(self) -> Path | None:
         """Only where the state directory is: an interrupted job comes back there."""
@@ -98,7 +107,7 @@ class Workshop:
 def _output(
     given: ReconInput, found: Reconstruction, fitted: set[int], trial: Trial | None, seconds: float, device: str
 ) -> ReconOutput:
-    warm = given.field is not None
+    warm = bool(given.starts)
     shape = found.shape
     if shape is None:
         nothing = len(given.samples)

@@ -42,8 +42,10 @@ class ReconInput:
         samples: ids of the images.
         crops: their crops as JPEG.
         masks: their masks, packed.
-        field: the published version's field to start from, None for a cold start.
+        field: the published version's field, None if there is none.
         held_out: those of the samples that must not be fitted to: they judge the result against the published version.
+        starts: fields to start from, each a hypothesis: that of the largest parent first, where clusters have merged or
+            split, else the published one; none for a cold start.
     """
 
     job: ReconJob
@@ -52,6 +54,7 @@ class ReconInput:
     masks: list[bytes]
     field: bytes | None
     held_out: tuple[int, ...] = ()
+    starts: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class ReconOutput:
         silhouette_iou: held-out IoU.
         feature_distance: held-out cosine distance.
         views: images it was fitted to.
-        warm: it started from the version before.
+        warm: it started from an earlier version, its own or one handed down.
         seconds: time it took.
         vertices: vertices of the mesh.
         faces: faces of the mesh.

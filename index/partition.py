@@ -14,6 +14,7 @@ from index.changes import Change, record_changes
 from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer
 from index.codec import decode_vector
 from index.derived import ended_by
+from index.heritage import hand_down
 from index.lists import add_source
 from index.records import ClusterRecord, LineageRecord
 from index.store import Transaction
@@ -171,6 +172,7 @@ def write_lineage(txn: Transaction, events: Sequence[LineageEvent], at: int) -> 
             _fence(txn, cluster, number + 1)
         for cluster in ended_by(record):
             _end(txn, cluster, at)
+        hand_down(txn, event)
         if event.kind == "merged":
             _inherit(txn, event)
     add_counts(txn, next_lineage=len(events))

@@ -27,13 +27,13 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
         return _report(output, known.outcome, known.version, known.reason)
     if cluster is None or (why := _stale(txn, cluster, output)):
         return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
-    judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None)
+    judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None, cluster.seeds)
     outcome, reason = judgement.outcome, judgement.reason
     version = _record(txn, output, judgement)
     published = outcome == "published"
     changed = msgspec.structs.replace(
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
-        verdict=output.verdict, reason=reason, version=version if published else cluster.version,
+        seeds=(), verdict=output.verdict, reason=reason, version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
         at=txn.counters().next_sample if published else cluster.at,
     )  # fmt: skip

@@ -13,6 +13,8 @@ Outcome = Literal["published", "candidate", "no_shape", "failed", "not_better"]
 Judge = Literal["", "fit", "held_out", "person"]
 
 
+Seed = tuple[int, int]
+"""A cluster and a version of its shape."""
 OUTLIER = -1
 """Cluster id of what belongs to no cluster (yet)."""
 
@@ -145,6 +147,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         pinned: a person wants it at hand.
         hidden: a person does not want to see it in lists.
         held: a person put it in quarantine: it is not reconstructed and answers no queries.
+        seeds: versions of clusters that it took in or left, which its next reconstruction may start from.
     """
 
     size: int = 0
@@ -167,6 +170,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     pinned: bool = False
     hidden: bool = False
     held: bool = False
+    seeds: tuple[Seed, ...] = ()
 
 
 class LineageRecord(msgspec.Struct, frozen=True):

@@ -9,11 +9,12 @@ from math import inf
 import numpy as np
 
 from index.heldout import held_out
+from index.heritage import fitted_images, starts_of
 from index.jobs import FIELD, ReconInput, ReconJob
 from index.reading import content_of, member_ids
-from index.records import ClusterRecord
+from index.records import ClusterRecord, Seed
 from index.store import Transaction
-from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, CROPS, MASKS, QUARANTINED
+from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS, QUARANTINED
 from index.totals import Figures, figures
 from ops.errors import NotFoundError
 
@@ -128,18 +129,34 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
-    field, judges = _published(txn, job.cluster, record.version, samples)
+    starts, judges = _beginnings(txn, job.cluster, record, samples)
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
-    return ReconInput(_job(job.cluster, record), samples, crops, masks, field, judges)
+    return ReconInput(
+        job=_job(job.cluster, record),
+        samples=samples,
+        crops=crops,
+        masks=masks,
+        field=_field(txn, (job.cluster, content_of(txn, job.cluster, record.version))) if record.version else None,
+        held_out=tuple(judges),
+        starts=tuple(field for seed in starts if (field := _field(txn, seed)) is not None),
+    )
 
 
-def _published(
-    txn: Transaction, cluster: int, version: int, samples: list[int]
-) -> tuple[bytes | None, tuple[int, ...]]:
-    """The field of a version, and those of the images that judge the next; nothing for no version."""
-    if not version:
-        return None, ()
-    place = (cluster, content_of(txn, cluster, version))
-    fitted = {camera.sample for camera in txn.get(CAMERAS, place) or [] if camera.fitted}
-    return txn.get(ARTIFACTS, (*place, FIELD)), tuple(held_out(samples, fitted))
+def _beginnings(
+    txn: Transaction, cluster: int, record: ClusterRecord, samples: list[int]
+) -> tuple[list[Seed], list[int]]:
+    """What a reconstruction may start from, and the images that judge it: nothing of the former has seen the latter."""
+    starts = starts_of(txn, cluster, record)
+    if not record.version:
+        return starts, []
+    seen = set().union(*(fitted_images(txn, each) for each in {cluster, *(seed[0] for seed in starts)}))
+    if judges := held_out(samples, seen):
+        return starts, judges
+    # Shapes of what was taken in have seen all that is new: they can't help without being their own judges.
+    own = [seed for seed in starts if seed[0] == cluster]
+    return own, held_out(samples, fitted_images(txn, cluster))
+
+
+def _field(txn: Transaction, place: Seed) -> bytes | None:
+    return txn.get(ARTIFACTS, (*place, FIELD))

@@ -23,6 +23,7 @@ _REJECT_1 = ("shard", "key", "reason", "detail", "time")
 _KEPT_1 = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}
 _SINCE_5 = {
     "shapes": ("before", "judge", "held_out", "held_out_loss", "level", "source"),
+    "clusters": ("seeds",),
 }
 _OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {
@@ -88,6 +89,8 @@ def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if fields is None:
         return raw
     later = (*_SINCE_5.get(table, ()), *(_SINCE_4.get(table, ()) if schema < 4 else ()))
+    if schema == 4 and not set(later) & fields.keys() and not {"outcome", "kind"} & fields.keys():
+        return raw
     fields = {key: value for key, value in fields.items() if key not in later}
     for name in {"outcome", "kind"} & fields.keys():
         fields[name] = _OLD_NAMES.get(fields[name], fields[name])

@@ -39,10 +39,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Views]:
     return seen
 
 
-def given(field: bytes | None, held_out: tuple[int, ...]) -> ReconInput:
+def given(field: bytes | None, held_out: tuple[int, ...], *others: bytes) -> ReconInput:
     scene, _ = carved_result()
     samples = [*scene.views.ids.tolist(), *(make_scene(8, seed=11).views.ids + 1000).tolist()]
-    return ReconInput(ReconJob(1, len(samples), int(field is not None), 1.5), samples, [], [], field, held_out)
+    starts = (*([field] if field is not None else []), *others)
+    return ReconInput(ReconJob(1, len(samples), int(field is not None), 1.5), samples, [], [], field, held_out, starts)
 
 
 def test_what_judges_is_kept_out_of_the_fit_and_gets_cameras_all_the_same(shown: list[Views]) -> None:
@@ -67,6 +68,26 @@ def test_a_first_shape_is_fitted_to_all_images_and_judged_by_none(shown: list[Vi
     assert len(shown[-1]) == 32
     assert (output.held_out, output.held_out_loss, output.baseline_loss) == (0, 0.0, 1.0)
     assert output.artifacts == {} and output.cameras == []
+
+
+def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, result = carved_result()
+    fit, begun = module.reconstruct, []
+
+    def tried(views: Views, *rest: object, warm: Reconstruction, **named: Any) -> Reconstruction:
+        found = fit(views, *rest, warm=warm, **named)  # type: ignore[arg-type]
+        begun.append(warm.reason)
+        quality = replace(found.shape.quality, loss={"own": 0.4, "theirs": 0.3, "round": 0.1}[warm.reason])
+        return replace(found, reason=warm.reason, shape=replace(found.shape, quality=quality))
+
+    monkeypatch.setattr(module, "reconstruct", tried)
+    own, theirs = (replace(result, reason=name).to_bytes() for name in ("own", "theirs"))
+    spun = replace(result, reason="round", verdict="rotational_symmetry").to_bytes()
+    output = Workshop(OPTIONS).run(given(own, tuple(range(1100, 1108)), theirs, spun))
+    assert begun == ["own", "theirs"], "no search can be continued from a surface of revolution"
+    assert (output.reason, output.loss) == ("theirs", 0.3)
 
 
 def _none(views: Views) -> Reconstruction:

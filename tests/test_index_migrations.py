@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from index import migrations
@@ -48,8 +49,11 @@ def test_schema_4_becomes_what_this_version_would_have_written_but_for_what_judg
     assert check_state(tmp_path / "old").clean
     assert migrated(tmp_path / "old") == 4
     found, wanted = contents(tmp_path / "old"), contents(today)
-    for table in wanted.keys() - {"shapes", "cameras"}:
+    for table in wanted.keys() - {"shapes", "cameras", "changes"}:
         assert found[table] == wanted[table], table
+    assert list(map(msgspec.msgpack.decode, found["changes"].values())) == list(
+        map(msgspec.msgpack.decode, wanted["changes"].values())
+    )
     assert check_state(tmp_path / "old").clean
     library = open_library(tmp_path / "old")
     first, second, third = library.versions(shape)

@@ -10,7 +10,7 @@ import pytest
 from index import schedule as module
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
 from index.publish import publish, record_failure
-from index.records import CameraRecord, ClusterRecord, MicroRecord, SampleRecord
+from index.records import CameraRecord, ClusterRecord, MicroRecord, SampleRecord, ShapeRecord
 from index.schedule import Policy, recon_input, schedule
 from index.store import Store, Transaction
 from index.tables import (
@@ -127,10 +127,12 @@ def test_input_is_spread_over_the_members_and_its_job_is_of_the_same_moment(txn:
     turn = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     old = [CameraRecord(s, turn, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s != 13) for s in (0, 13)]
     txn.put(CAMERAS, (1, 2), old)
+    txn.put(SHAPES, (1, 2), ShapeRecord(1, 2, "published", "shape", "", 2, 0.3, 1.0, 0.5, 0.5, False, 1.0))
     given = recon_input(txn, ReconJob(1, 15, 1, 1.5, attempt=2, epoch=6), POLICY)
     assert given.job == ReconJob(1, 20, 2, 2.0, attempt=3, epoch=7)
     assert given.samples == [0, 6, 13, 19]
     assert given.crops[1] == b"c6" and given.masks[3] == b"m19" and given.field == b"old field"
+    assert given.starts == (b"old field",)
     assert len(given.held_out) == 1 and set(given.held_out) < {6, 13, 19}
     with pytest.raises(NotFoundError):
         recon_input(txn, ReconJob(9, 20, 0, 2.0), POLICY)

@@ -241,6 +241,7 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("quality", "has another level than its loss", lambda e: e.change("shapes", shape(e), level=0.9)),
     ("quality", "not published and yet has a level", second(outcome="candidate")),
     ("quality", "not that of the version it stands for", rolled_back(level=0.01)),
+    ("shapes", "no parent of its own", lambda e: e.change("clusters", shape(e)[:8], seeds=[[1, 1]])),
     ("shapes", "which has no files", rolled_back(source=77)),
     ("shapes", "has files of its own", lambda e: e.set("cameras", e.where("shapes", judge="person"), b"\x90")),
     ("shapes", "should rise from 1", no_first_version),

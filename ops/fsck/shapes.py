@@ -41,6 +41,23 @@ def check_shapes(state: RawState) -> Iterator[Finding]:
         yield from _history(number(key), record, versions.pop(number(key), []))
     for cluster in sorted(versions):
         yield error(SHAPES, f"there are versions of shape {cluster} without a cluster")
+    yield from _seeds(state)
+
+
+def _seeds(state: RawState) -> Iterator[Finding]:
+    """A cluster may start from shapes of clusters that it came out of or took in, as far as these still exist."""
+    parents: dict[int, set[int]] = defaultdict(set)
+    for _, event in state.records("lineage"):
+        for other in event["others"]:
+            parents[event["cluster"]] |= {other, *parents[other]}
+    for key, record in state.records("clusters"):
+        for cluster, version in record.get("seeds", ()):
+            found = state.record("shapes", packed(cluster, version))
+            if cluster not in parents[number(key)]:
+                yield error(SHAPES, f"cluster {number(key)} would start from shape {cluster}, no parent of its own")
+            gone = not any(True for _ in state.keys("shapes", packed(cluster)))
+            if not gone and (found is None or found["outcome"] != "published" or found.get("source", 0)):
+                yield error(SHAPES, f"cluster {number(key)} would start from version {version} of shape {cluster}")
 
 
 def _history(cluster: int, record: Record, versions: list[Record]) -> Iterator[Finding]:
