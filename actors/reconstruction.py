@@ -15,7 +15,7 @@ from PIL import Image
 from actors.device import claim_device, releasing_memory
 from actors.keypoints import keypoints_file
 from actors.plan import ReconstructorOptions
-from actors.trial import Trial, hold_trial
+from actors.trial import Trial, find_misfits, hold_trial
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
@@ -77,7 +77,10 @@ class Workshop:
             trial = hold_trial(take_views(views, judges), before, found, self._device)
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
         seconds, device = time.perf_counter() - began, torch.device(self._device).type
-        output = _output(given, found, fitted, trial, seconds, device)
+        misfits = find_misfits(shown, found, self._device)
+        if trial is not None and found.verdict == "shape":
+            misfits += views.ids[judges[trial.cameras.weight == 0]].tolist()
+        output = replace(_output(given, found, fitted, trial, seconds, device), misfits=tuple(sorted(misfits)))
         if found.shape is not None:
             output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon import Cameras, Reconstruction, Views, register
+from recon import Cameras, Reconstruction, Views, register, take_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,23 @@ class Trial:
     loss: float
     baseline_loss: float
     cameras: Cameras
+
+
+def find_misfits(views: Views, found: Reconstruction, device: str) -> list[int]:
+    """Ids of the views that fit a shape at no pose: neither where the fit left them nor anywhere else.
+
+    Args:
+        views: those that the shape was reconstructed from, in its order.
+        found: the reconstruction; only of a shape with trustworthy cameras is anything said.
+        device: torch device to compute on.
+    """
+    if found.shape is None or found.verdict != "shape":
+        return []
+    suspects = np.flatnonzero(found.shape.cameras.weight == 0)
+    if not len(suspects):
+        return []
+    anywhere = register(take_views(views, suspects), found, device=device)
+    return [int(each) for each in views.ids[suspects[anywhere.weight == 0]]]
 
 
 def hold_trial(views: Views, before: Reconstruction, found: Reconstruction, device: str) -> Trial:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
-from index.clustering import LineageEvent
 from index.records import ClusterRecord, Seed
 from index.store import Transaction
 from index.tables import CAMERAS, CLUSTERS, SHAPES
 from index.totals import write_cluster
+
+if TYPE_CHECKING:
+    from index.clustering import LineageEvent
 
 _MOST_SEEDS = 2  # each costs a reconstruction of its own
 

@@ -257,8 +257,10 @@ class Ingest:
         return given
 
     def publish(self, output: ReconOutput) -> PublishReport:
-        """Records what a reconstruction found."""
-        return self._transact("publish", lambda txn: publishing.publish(txn, output))
+        """Records what a reconstruction found, and hands back to the clustering what does not belong to it."""
+        return self._transact(
+            "publish", lambda txn: publishing.publish(txn, output, self._restore), undone=self._forget
+        )
 
     def fail(self, job: ReconJob, reason: str, policy: Policy) -> PublishReport:
         """Records a reconstruction that broke."""

@@ -80,6 +80,7 @@ class ReconOutput:
         device: kind of the device it ran on, such as ``cuda``.
         held_out: images that neither it nor the version before was fitted to, and that show either of them: its judges.
         held_out_loss: its loss on these.
+        misfits: images that fit the shape at no pose, ascending.
     """
 
     job: ReconJob
@@ -100,11 +101,16 @@ class ReconOutput:
     device: str = ""
     held_out: int = 0
     held_out_loss: float = 0.0
+    misfits: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What became of a reconstruction; ``device`` is the kind it ran on, empty if that is not known."""
+    """What became of a reconstruction.
+
+    ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were
+    ``moved`` to another cluster, became ``outlier`` or were ``kept``.
+    """
 
     cluster: int
     outcome: Outcome | str
@@ -114,3 +120,4 @@ class PublishReport:
     seconds: float
     reason: str
     device: str = ""
+    handed_back: dict[str, int] = field(default_factory=dict)

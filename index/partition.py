@@ -16,7 +16,7 @@ from index.codec import decode_vector
 from index.derived import ended_by
 from index.heritage import hand_down
 from index.lists import add_source
-from index.records import ClusterRecord, LineageRecord
+from index.records import ClusterRecord, LineageRecord, SampleRecord
 from index.store import Transaction
 from index.tables import (
     CLUSTER_LINEAGE,
@@ -26,6 +26,7 @@ from index.tables import (
     LINEAGE,
     MICRO_SAMPLES,
     MICROS,
+    SAMPLES,
     VECTORS,
 )
 from index.totals import add_counts, write_cluster
@@ -121,6 +122,51 @@ class Partition:
         self._write(txn, at, gone)
         return events
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether images can be handed back to the clusterer."""
+        return not self._clusterer.restore_by_replay
+
+    def hand_back(self, txn: Transaction, images: Sequence[int], at: int) -> dict[int, int]:
+        """Takes images that do not belong there out of their clusters, which keep others.
+
+        Args:
+            txn: a write transaction.
+            images: stored images, each in a cluster.
+            at: images committed.
+
+        Returns:
+            The cluster that each is in now, `OUTLIER` for none.
+
+        Raises:
+            StateError: the clusterer can't forget.
+        """
+        records = {image: record for image in sorted(images) if (record := txn.get(SAMPLES, image)) is not None}
+        leaving = set(records)
+        remaining = {
+            micro: _vectors(txn, [key[1] for key, _ in txn.scan(MICRO_SAMPLES, prefix=micro) if key[1] not in leaving])
+            for micro in sorted({record.micro for record in records.values()})
+        }
+        vectors = _vectors(txn, list(records))
+        strangers = [(record.micro, vector) for record, vector in zip(records.values(), vectors, strict=True)]
+        moved = dict(zip(records, self._clusterer.hand_back(remaining, strangers), strict=True))
+        fresh: Sources = {}
+        for image, micro in moved.items():
+            self._move_image(txn, image, records[image], micro, fresh)
+        self._write(txn, at, fresh)
+        return {image: self._places[micro][0] for image, micro in moved.items()}
+
+    @staticmethod
+    def _move_image(txn: Transaction, image: int, record: SampleRecord, micro: int, fresh: Sources) -> None:
+        if micro == record.micro:
+            return
+        source = (txn.get(MICRO_SAMPLES, (record.micro, image)) or b"").decode()
+        txn.delete(MICRO_SAMPLES, (record.micro, image))
+        txn.put(MICRO_SAMPLES, (micro, image), source.encode())
+        txn.put(SAMPLES, image, msgspec.structs.replace(record, micro=micro))
+        for each, sign in ((record.micro, -1), (micro, 1)):
+            fresh.setdefault(each, Counter())[source] += sign
+
     def _write(self, txn: Transaction, at: int, fresh: Sources) -> None:
         """Writes what changed; ``fresh`` is what came into micro-clusters since the last time, or negative, left."""
         deltas: Counter[int] = Counter()
@@ -155,6 +201,11 @@ class Partition:
             if self._scalars.get(name) != raw:
                 txn.put(CLUSTERER, name, raw)
                 self._scalars[name] = raw
+
+
+def _vectors(txn: Transaction, images: Sequence[int]) -> NDArray[np.float32]:
+    rows = [decode_vector(txn.get(VECTORS, image) or b"") for image in images]
+    return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
 
 
 def write_lineage(txn: Transaction, events: Sequence[LineageEvent], at: int) -> Counter[str]:

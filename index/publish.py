@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from index.changes import Change, record_changes
+from index.feedback import Restore, hand_back
 from index.jobs import PublishReport, ReconJob, ReconOutput
 from index.judging import Judgement, judge
 from index.records import ClusterRecord, ShapeRecord
@@ -15,11 +18,17 @@ from index.totals import add_counts, write_cluster
 from ops.clock import wall_time
 
 
-def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
+def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = None) -> PublishReport:
     """Records a reconstruction and publishes it if it holds a shape better than the version before.
 
     A result that was recorded already, its acknowledgement lost, is acknowledged again and changes nothing. One whose
     cluster has since been tried again, merged, split, dissolved or mostly lost its images is dropped.
+
+    Args:
+        txn: a write transaction.
+        output: the result.
+        restore: gets the partition that images which fit a published shape at no pose are handed back to; without it
+            they stay where they are.
     """
     job = output.job
     cluster = txn.get(CLUSTERS, job.cluster)
@@ -40,7 +49,11 @@ def publish(txn: Transaction, output: ReconOutput) -> PublishReport:
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
     record_changes(txn, [Change(outcome, job.cluster, version=version, detail=reason)])
-    return _report(output, outcome, version, reason)
+    if not published or restore is None:
+        return _report(output, outcome, version, reason)
+    misfits = [camera for camera in output.cameras if camera.sample in set(output.misfits)]
+    handed_back = hand_back(txn, job.cluster, version, misfits, restore)
+    return replace(_report(output, outcome, version, reason), handed_back=handed_back)
 
 
 def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:

@@ -19,7 +19,7 @@ OUTLIER = -1
 """Cluster id of what belongs to no cluster (yet)."""
 
 
-class MicroRecord(msgspec.Struct, frozen=True):
+class MicroRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """The durable form of one micro-cluster.
 
     Attributes:
@@ -27,12 +27,14 @@ class MicroRecord(msgspec.Struct, frozen=True):
         count: vectors in it.
         total: sum of its unit vectors, ``(D,)`` little-endian float32.
         cluster: id of its cluster, `OUTLIER` for none.
+        barred: clusters that its images were handed back from, and what took these in; it is in none of them.
     """
 
     id: int
     count: int
     total: bytes
     cluster: int
+    barred: tuple[int, ...] = ()
 
 
 class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):

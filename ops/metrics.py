@@ -126,6 +126,11 @@ RECON_SECONDS = _histogram(
     "shapelode_recon_seconds", "Time of a reconstruction that did not break.", _RECON_BUCKETS, "start",
     known=("cold", "warm"),
 )  # fmt: skip
+HANDED_BACK = _counter(
+    "shapelode_handed_back_images_total",
+    "Images that fit a published shape at no pose, by what the clustering did: moved, outlier or kept.", "outcome",
+    known=("moved", "outlier", "kept"),
+)  # fmt: skip
 RECON_DEVICE_SECONDS = _counter(
     "shapelode_recon_device_seconds_total",
     "Time that reconstructions, whatever became of them, held a device: cuda, cpu, or unknown if they broke.", "device",

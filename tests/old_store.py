@@ -24,6 +24,7 @@ _KEPT_1 = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1
 _SINCE_5 = {
     "shapes": ("before", "judge", "held_out", "held_out_loss", "level", "source"),
     "clusters": ("seeds",),
+    "micros": ("barred",),
 }
 _OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {

@@ -57,6 +57,7 @@ def test_what_judges_is_kept_out_of_the_fit_and_gets_cameras_all_the_same(shown:
     fitted = [camera.sample for camera in output.cameras if camera.fitted]
     assert fitted == shown[0].ids[-20:].tolist()
     assert output.warm and FIELD in output.artifacts
+    assert output.misfits == tuple(camera.sample for camera in output.cameras if not camera.weight)
 
 
 def test_a_first_shape_is_fitted_to_all_images_and_judged_by_none(shown: list[Views]) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from actors.trial import hold_trial
-from recon import Reconstruction
+from actors.trial import find_misfits, hold_trial
+from recon import Reconstruction, Views
 from tests.recon_scene import carved_result, make_scene
 
 
@@ -31,8 +31,26 @@ def test_the_better_shape_has_the_lower_loss_on_images_that_neither_was_fitted_t
 def test_images_that_show_neither_shape_judge_nothing() -> None:
     _, whole = carved_result()
     views = make_scene(6, seed=11).views
-    noise = np.random.default_rng(0).normal(size=views.features.shape).astype(np.float32)
-    masks = np.zeros_like(views.masks)
-    masks[:, 30:34, 4:60] = True
-    trial = hold_trial(replace(views, features=noise, flipped_features=noise, masks=masks), whole, whole, "cpu")
+    trial = hold_trial(strange(views, slice(None)), whole, whole, "cpu")
     assert (trial.images, trial.loss, trial.baseline_loss) == (0, 0.0, 1.0)
+
+
+def strange(views: Views, rows: slice) -> Views:
+    """The views, some of them replaced by flat bars without any features of the object."""
+    features, masks = views.features.copy(), views.masks.copy()
+    features[rows] = np.random.default_rng(0).normal(size=features[rows].shape)
+    masks[rows] = False
+    masks[rows, 30:34, 4:60] = True
+    return replace(views, features=features, flipped_features=features[..., ::-1].copy(), masks=masks)
+
+
+def test_misfits_fit_neither_where_the_fit_left_them_nor_anywhere_else() -> None:
+    scene, whole = carved_result()
+    assert whole.shape is not None
+    weight = whole.shape.cameras.weight.copy()
+    weight[[2, 5]] = 0  # the fit gave both up; the first has only ended at a wrong pose
+    given_up = replace(whole, shape=replace(whole.shape, cameras=replace(whole.shape.cameras, weight=weight)))
+    views = strange(scene.views, slice(5, 6))
+    assert find_misfits(views, given_up, "cpu") == [105]
+    assert find_misfits(views, whole, "cpu") == [], "what the fit kept is not asked about"
+    assert find_misfits(views, replace(given_up, verdict="rotational_symmetry"), "cpu") == []

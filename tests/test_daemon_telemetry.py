@@ -60,6 +60,13 @@ def test_a_reconstruction_is_counted_by_outcome_and_a_first_version_is_a_shape()
     assert (telemetry.progress.shapes, telemetry.progress.run_published) == (1, 1)
 
 
+def test_images_that_were_handed_back_are_counted_by_what_became_of_them() -> None:
+    before = [value("shapelode_handed_back_images_total", outcome=each) for each in ("moved", "outlier")]
+    Telemetry().reconstruction(replace(published(), handed_back={"moved": 1, "outlier": 2}))
+    after = [value("shapelode_handed_back_images_total", outcome=each) for each in ("moved", "outlier")]
+    assert [late - early for early, late in zip(before, after, strict=True)] == [1, 2]
+
+
 def test_what_a_reconstruction_cost_is_told_by_device_even_if_it_broke() -> None:
     telemetry = Telemetry()
     before = value("shapelode_recon_device_seconds_total", device="cuda"), broken_seconds(), finished()

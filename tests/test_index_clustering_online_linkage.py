@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from index.clustering.base import FloatArray, LineageEvent
 from index.clustering.online_linkage import MIN_FIT, OnlineLinkage
 from index.records import OUTLIER, MicroRecord
 from ops.errors import StateError
@@ -140,3 +141,82 @@ def test_state_that_does_not_add_up_is_refused() -> None:
     del disk.micros[max(disk.micros)]
     with pytest.raises(StateError, match="do not add up"):
         disk.restored()
+
+
+def grouped(groups: int = 6) -> tuple[OnlineLinkage, FloatArray, list[int]]:
+    """A repaired clusterer, what it learnt, and the micro-cluster of each vector."""
+    vectors, _ = blobs(groups=groups, each=25, noise=0.15)
+    clusterer = OnlineLinkage()
+    micros = clusterer.learn_many(vectors).micros.tolist()
+    clusterer.repair()
+    assert len(clusterer.sizes()) >= groups
+    return clusterer, vectors, micros
+
+
+def hand_back(clusterer: OnlineLinkage, vectors: FloatArray, micros: list[int], row: int) -> int:
+    """One vector leaves its cluster."""
+    stay = [other for other, micro in enumerate(micros) if micro == micros[row] and other != row]
+    (micros[row],) = clusterer.hand_back({micros[row]: vectors[stay]}, [(micros[row], vectors[row])])
+    return micros[row]
+
+
+def cluster_of(clusterer: OnlineLinkage, micro: int) -> int:
+    return int(clusterer.labels_of(np.array([micro]))[0])
+
+
+def first_of_each(clusterer: OnlineLinkage, micros: list[int]) -> dict[int, int]:
+    """Cluster -> the first vector in it."""
+    labels = clusterer.labels_of(np.array(micros)).tolist()
+    return {cluster: labels.index(cluster) for cluster in sorted(set(labels) - {OUTLIER})}
+
+
+def test_what_is_handed_back_is_in_its_cluster_no_more_and_a_restart_changes_nothing() -> None:
+    clusterer, vectors, micros = grouped()
+    disk = Disk()
+    disk.commit(clusterer)
+    home, row = next(iter(first_of_each(clusterer, micros).items()))
+    size = clusterer.sizes()[home]
+    micro = hand_back(clusterer, vectors, micros, row)
+    assert cluster_of(clusterer, micro) == OUTLIER and clusterer.sizes()[home] == size - 1
+    disk.commit(clusterer)
+    assert disk.micros[micro].barred == (home,)
+    restored = disk.restored()
+    for each in (clusterer, restored):
+        each.learn_many(vectors[:40] + 2e-3)
+        each.repair()
+        assert cluster_of(each, micro) != home
+    assert {r.id: r for r in clusterer.changed()} == {r.id: r for r in restored.changed()}
+
+
+def test_it_is_tried_in_the_best_of_the_other_clusters_and_after_three_stays_an_outlier() -> None:
+    clusterer, vectors, micros = grouped()
+    row = next(iter(first_of_each(clusterer, micros).values()))
+    clusterer.z = -50.0  # it would be taken anywhere
+    homes = [cluster_of(clusterer, micros[row])]
+    while homes[-1] != OUTLIER:
+        homes.append(cluster_of(clusterer, hand_back(clusterer, vectors, micros, row)))
+    assert len(set(homes)) == 4 and homes[3] == OUTLIER
+    clusterer.repair()
+    assert cluster_of(clusterer, micros[row]) == OUTLIER
+
+
+def test_it_may_not_be_in_what_takes_its_cluster_in_either() -> None:
+    clusterer, vectors, micros = grouped()
+    strangers = [hand_back(clusterer, vectors, micros, row) for row in first_of_each(clusterer, micros).values()]
+    clusterer.z = -50.0  # the next repair makes one cluster of all
+    events = clusterer.repair()
+    assert len(clusterer.sizes()) == 1 and [event.kind for event in events] == ["merged"]
+    assert {cluster_of(clusterer, micro) for micro in strangers} == {OUTLIER}
+
+
+def test_a_cluster_of_nothing_but_what_was_handed_back_is_told_when_it_ends() -> None:
+    clusterer, vectors, micros = grouped()
+    row = next(iter(first_of_each(clusterer, micros).values()))
+    clusterer.z, z = -50.0, clusterer.z
+    micro = hand_back(clusterer, vectors, micros, row)
+    clusterer.z, guest = z, cluster_of(clusterer, micro)
+    assert guest != OUTLIER
+    own = {each for each in micros if cluster_of(clusterer, each) == guest and each != micro}
+    assert clusterer.forget({each: np.zeros((0, vectors.shape[1]), np.float32) for each in own}) == []
+    assert LineageEvent("dissolved", guest) in clusterer.repair()
+    assert cluster_of(clusterer, micro) == OUTLIER

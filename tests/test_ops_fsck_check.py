@@ -83,6 +83,11 @@ def misname(editor: Editor) -> None:
     editor.set("shards", second, one)
 
 
+def barred(editor: Editor) -> None:
+    cluster, micro = numbers(editor.keys("cluster_micros")[0], 2)
+    editor.change("micros", packed(micro), barred=[cluster])
+
+
 def other_place(editor: Editor) -> None:
     """Image 3 takes the key of image 2, as if one picture had been stored twice."""
     key = msgspec.msgpack.decode(editor.get("samples", image(2)))["key"]
@@ -221,6 +226,7 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("clusters", "is not listed in its cluster", drop_first("cluster_micros")),
     ("clusters", "which is not in it", lambda e: e.set("cluster_micros", packed(1, 10**6), b"")),
     ("clusters", "says 1 images", lambda e: e.change("clusters", e.where("clusters", state=None), size=1)),
+    ("clusters", "was handed back from", barred),
     ("clusters", "is retired with", lambda e: e.change("clusters", e.where("clusters", state=None), state="retired")),
     ("clusters", "which has no record", lambda e: e.set("clusters", e.where("clusters", state=None), None)),
     ("clusterer", "has learnt 3 images", lambda e: e.set("clusterer", b"learnt", b"\x03")),

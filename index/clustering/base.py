@@ -124,6 +124,24 @@ class OnlineClusterer(Clusterer, abc.ABC):
         """
 
     @abc.abstractmethod
+    def hand_back(self, remaining: Mapping[int, FloatArray], strangers: Sequence[tuple[int, FloatArray]]) -> list[int]:
+        """Takes vectors out of their cluster for good, because they turned out not to belong there.
+
+        Each is tried in the cluster that suits it best of those it was never handed back from, or is an outlier; after
+        the third time it stays one.
+
+        Args:
+            remaining: micro-cluster -> ``(N, D)`` vectors that stay in it, in the order they came; N may be 0.
+            strangers: micro-cluster and ``(D,)`` vector of each that leaves; their clusters keep other members.
+
+        Returns:
+            The micro-cluster of each from now on.
+
+        Raises:
+            StateError: the clusterer can't forget.
+        """
+
+    @abc.abstractmethod
     def labels_of(self, micros: IntArray) -> IntArray:
         """Current cluster ids of micro-clusters.
 

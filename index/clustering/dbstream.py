@@ -122,6 +122,14 @@ class DBStream(TabledClusterer):
         """
         raise StateError("the clusterer dbstream can't forget images; put them in quarantine instead")
 
+    def hand_back(self, remaining: Mapping[int, FloatArray], strangers: Sequence[tuple[int, FloatArray]]) -> list[int]:
+        """Refuses, as `forget` does.
+
+        Raises:
+            StateError: always.
+        """
+        raise StateError("the clusterer dbstream can't forget images")
+
     def scalars(self) -> dict[str, Any]:
         """Empty: the state comes back by replay."""
         return {}

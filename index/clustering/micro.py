@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ class MicroTable:
         self._counts = np.zeros(0, np.int64)
         self._clusters = np.zeros(0, np.int64)
         self._dirty: set[int] = set()
+        self._barred: dict[int, frozenset[int]] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -71,6 +72,23 @@ class MicroTable:
         self._counts[micro] = len(vectors)
         if not len(vectors):
             self._clusters[micro] = OUTLIER
+        self._dirty.add(micro)
+
+    @property
+    def barred(self) -> Mapping[int, frozenset[int]]:
+        """Micro-cluster -> clusters it may not be in; those without such are left out."""
+        return self._barred
+
+    def bar(self, micro: int, clusters: Iterable[int]) -> None:
+        """Adds to the clusters that a micro-cluster may not be in."""
+        known = self._barred.get(micro, frozenset())
+        if not known.issuperset(clusters):
+            self._barred[micro] = known.union(clusters)
+            self._dirty.add(micro)
+
+    def move(self, micro: int, cluster: int) -> None:
+        """Puts a micro-cluster into another cluster."""
+        self._clusters[micro] = cluster
         self._dirty.add(micro)
 
     def relabel(self, clusters: IntArray) -> None:
@@ -131,10 +149,12 @@ class MicroTable:
         self._counts = np.array([record.count for record in ordered], np.int64)
         self._clusters = np.array([record.cluster for record in ordered], np.int64)
         self._size, self._dirty = len(ordered), set()
+        self._barred = {record.id: frozenset(record.barred) for record in ordered if record.barred}
 
     def _record(self, micro: int) -> MicroRecord:
         total = np.asarray(self._totals[micro], "<f4").tobytes()
-        return MicroRecord(micro, int(self._counts[micro]), total, int(self._clusters[micro]))
+        barred = tuple(sorted(self._barred.get(micro, ())))
+        return MicroRecord(micro, int(self._counts[micro]), total, int(self._clusters[micro]), barred)
 
     def _reserve(self, size: int) -> None:
         if size > len(self._counts):

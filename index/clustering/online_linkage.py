@@ -26,6 +26,8 @@ from index.clustering.tabled import TabledClusterer
 from index.records import OUTLIER, MicroRecord
 from ops.errors import ConfigError, StateError
 
+_MOST_RETURNS = 3
+"""Clusters that a micro-cluster is barred from, after which it stays an outlier."""
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
 
@@ -131,7 +133,11 @@ class OnlineLinkage(TabledClusterer):
         """Fits the space anew, regroups all micro-clusters, and carries the ids over."""
         self._clock.repaired()
         table = self._table
-        live = np.flatnonzero(table.counts)  # those whose vectors were all forgotten take no part
+        before = set(self.sizes())
+        # Those whose vectors were all forgotten take no part, nor do those that may not go where they would.
+        free = np.ones(len(table), bool)
+        free[list(table.barred)] = False
+        live = np.flatnonzero((table.counts > 0) & free)
         totals, counts = table.totals[live], table.counts[live]
         space = fit_space(unit_rows(totals), counts) if len(live) >= MIN_FIT else None
         if space is None:
@@ -143,10 +149,51 @@ class OnlineLinkage(TabledClusterer):
         )
         clusters = np.full(len(table), OUTLIER, np.int64)
         clusters[live] = labels
-        table.relabel(clusters)
         self._snapshot = make_snapshot(space, rows, counts, labels)
+        self._bar_heirs(events)
+        for micro in sorted(table.barred):
+            clusters[micro] = self._elsewhere(micro)
+        table.relabel(clusters)
         self._rebuild_joiner()
-        return events
+        return [*events, *self._silently_ended(before, events)]
+
+    def _bar_heirs(self, events: Sequence[LineageEvent]) -> None:
+        """What may not be in a cluster may not be in the one that takes it in either."""
+        for event in events:
+            for micro, barred in list(self._table.barred.items()):
+                if event.kind == "merged" and barred.intersection(event.others):
+                    self._table.bar(micro, (event.cluster,))
+
+    def _silently_ended(self, before: set[int], events: Sequence[LineageEvent]) -> list[LineageEvent]:
+        """Clusters of nothing but barred micro-clusters, which the regrouping does not know of."""
+        told = {other for event in events for other in (event.cluster, *event.others)}
+        return [LineageEvent("dissolved", cluster) for cluster in sorted(before - set(self.sizes()) - told)]
+
+    def _elsewhere(self, micro: int) -> int:
+        """The cluster that suits a barred micro-cluster best of those it may be in, `OUTLIER` for none."""
+        barred = self._table.barred[micro]
+        if self._snapshot is None or len(barred) >= _MOST_RETURNS or not self._table.counts[micro]:
+            return OUTLIER
+        row = map_vectors(self._space, self._table.totals[micro : micro + 1])
+        allowed = self._snapshot.without(sorted(barred))
+        return int(allowed.classify(row, self._snapshot.space.threshold(self.z))[0][0])
+
+    def hand_back(self, remaining: Mapping[int, FloatArray], strangers: Sequence[tuple[int, FloatArray]]) -> list[int]:
+        """Opens a barred micro-cluster for each vector that leaves, or bars its own if none stays there."""
+        table = self._table
+        homes = {micro: int(table.clusters[micro]) for micro in remaining}
+        moved: list[int] = []
+        for micro, vectors in remaining.items():
+            if len(vectors):
+                table.refill(micro, unit_rows(vectors))
+                self._joiner.refresh(micro)
+        for micro, vector in strangers:
+            new = table.open(unit_rows(vector[None])[0], OUTLIER) if len(remaining[micro]) else micro
+            self._joiner.refresh(new)
+            table.bar(new, {homes[micro], *table.barred.get(micro, ())} - {OUTLIER})
+            table.move(new, self._elsewhere(new))
+            moved.append(new)
+        return moved
 
     def forget(self, remaining: Mapping[int, FloatArray]) -> list[LineageEvent]:
         """Takes vectors out of micro-clusters; a cluster without any is deleted and draws no new ones."""

@@ -64,6 +64,8 @@ def check_clusters(state: RawState) -> Iterator[Finding]:
     sizes: Counter[int] = Counter()
     for key, record in state.records("micros"):
         cluster = record["cluster"]
+        if cluster in record.get("barred", ()):
+            yield error(CLUSTERS, f"micro-cluster {number(key)} is in cluster {cluster}, which it was handed back from")
         if cluster == _OUTLIER:
             continue
         sizes[cluster] += record["count"]
