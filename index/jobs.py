@@ -23,6 +23,7 @@ class ReconJob:
         growth: size over the size at the last attempt; infinite for the first.
         attempt: attempts before this one; a result is recorded once for each.
         epoch: the cluster's epoch; a result of another epoch is of another cluster.
+        priority: what it may gain a second, and how long it has waited; see `index.priority`.
     """
 
     cluster: int
@@ -31,6 +32,7 @@ class ReconJob:
     growth: float
     attempt: int = 0
     epoch: int = 0
+    priority: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,7 +294,7 @@ def _move(txn: Transaction, micro: int, before: int, after: int) -> None:
 
 
 def _resize(txn: Transaction, cluster: int, delta: int, at: int) -> None:
-    record = txn.get(CLUSTERS, cluster) or ClusterRecord(born=at)
+    record = txn.get(CLUSTERS, cluster) or ClusterRecord(born=at, turn=txn.counters().reconstructions)
     size = record.size + delta
     changed = msgspec.structs.replace(record, size=size, state="open" if size else "retired")
     write_cluster(txn, cluster, changed)

@@ -44,7 +44,8 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
         seeds=(), verdict=output.verdict, reason=reason, version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
-        at=txn.counters().next_sample if published else cluster.at,
+        at=txn.counters().next_sample if published else cluster.at, seconds=output.seconds,
+        turn=txn.counters().reconstructions + 1,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
@@ -109,6 +110,7 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     changed = msgspec.structs.replace(
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=failures,
         retry_at=now + policy.pause_s(failures), quarantined=failures >= policy.max_failures, reason=reason,
+        turn=txn.counters().reconstructions + 1,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1)

@@ -150,6 +150,8 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         hidden: a person does not want to see it in lists.
         held: a person put it in quarantine: it is not reconstructed and answers no queries.
         seeds: versions of clusters that it took in or left, which its next reconstruction may start from.
+        seconds: what the last reconstruction took, 0 before the first.
+        turn: reconstructions tried in the whole library when this one was tried last, or appeared.
     """
 
     size: int = 0
@@ -173,6 +175,8 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     hidden: bool = False
     held: bool = False
     seeds: tuple[Seed, ...] = ()
+    seconds: float = 0.0
+    turn: int = 0
 
 
 class LineageRecord(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from math import inf
 
@@ -11,6 +11,7 @@ import numpy as np
 from index.heldout import held_out
 from index.heritage import fitted_images, starts_of
 from index.jobs import FIELD, ReconInput, ReconJob
+from index.priority import priority
 from index.reading import content_of, member_ids
 from index.records import ClusterRecord, Seed
 from index.store import Transaction
@@ -50,7 +51,7 @@ class Schedule:
     """What there is to reconstruct.
 
     Attributes:
-        jobs: clusters that are due, those that grew most since their last attempt first; of many, the most due.
+        jobs: clusters that are due, those first that may gain most a second; of many, these alone.
         due: how many are due.
         retry_in_s: seconds until the next of those that failed is tried again; None if none waits.
         quarantined: clusters that failed too often.
@@ -75,6 +76,7 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
     jobs: list[ReconJob] = []
     waits: list[float] = []
     quarantined = 0
+    turns = txn.counters().reconstructions
     for (cluster,), record in txn.scan(CLUSTERS):
         if record.state != "open":
             continue
@@ -85,8 +87,8 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
         if wait > 0:
             waits.append(wait)
         else:
-            jobs.append(_job(cluster, record))
-    most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.growth, -job.size, job.cluster))
+            jobs.append(replace(_job(cluster, record), priority=priority(record, turns)))
+    most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.priority, job.cluster))
     return Schedule(most, len(jobs), min(waits, default=None), quarantined, figures(txn))
 
 

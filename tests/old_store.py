@@ -23,7 +23,7 @@ _REJECT_1 = ("shard", "key", "reason", "detail", "time")
 _KEPT_1 = {"counters": _COUNTERS_1, "clusters": _CLUSTER_1, "rejects": _REJECT_1}
 _SINCE_5 = {
     "shapes": ("before", "judge", "held_out", "held_out_loss", "level", "source"),
-    "clusters": ("seeds",),
+    "clusters": ("seeds", "seconds", "turn"),
     "micros": ("barred",),
 }
 _OLD_NAMES = {"candidate": "not_better"}

@@ -187,6 +187,7 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("totals", "total rejected", lambda e: e.change("counters", b"only", rejected=7)),
     ("totals", "where the next ones go", lambda e: e.change("counters", b"only", next_reject=0)),
     ("totals", "total next_lineage", lambda e: e.change("counters", b"only", next_lineage=0)),
+    ("totals", "than there were", lambda e: e.change("clusters", shape(e)[:8], turn=999)),
     ("totals", "total published", lambda e: e.change("counters", b"only", published=9)),
     ("totals", "total reconstructions", lambda e: e.change("counters", b"only", reconstructions=9)),
     ("totals", "total rejected", drop_first("rejects")),

@@ -46,6 +46,9 @@ def check_totals(state: RawState) -> Iterator[Finding]:
     for name, found in counted.items():
         if kept.get(name, 0) != found:
             yield error(TOTALS, f"the total {name} is {kept.get(name, 0)}, counted are {found}")
+    for key, record in state.records("clusters"):
+        if record.get("turn", 0) > kept.get("reconstructions", 0):
+            yield error(TOTALS, f"cluster {number(key)} was tried after more reconstructions than there were")
     reasons = Counter(record["reason"] for _, record in state.records("rejects"))
     if "rejects_by_reason" in kept and kept["rejects_by_reason"] != dict(reasons):
         yield error(TOTALS, f"refused are {kept['rejects_by_reason']}, counted are {dict(reasons)}")
