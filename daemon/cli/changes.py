@@ -1,7 +1,9 @@
-"""Commands about the past: changes, at, compare."""
+"""Commands about the past: changes, at, compare, history."""
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,6 +103,45 @@ def compare(
         ("turned", turned),
     ]
     print_facts(f"shape {shape}, version {version} and version {other}", facts)
+
+
+@app.command()
+def history(
+    shape: Annotated[int, typer.Argument(min=0, help="The shape's id.")],
+    strip: Annotated[Path | None, typer.Option(help="Also draw its versions side by side into this PNG.")] = None,
+    candidates: Annotated[bool, typer.Option("--candidates", help="Also versions that were not published.")] = False,
+    state: StateOption = DEFAULT_STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a shape came to be what it is: its versions, what judged each, and which images changed it.
+
+    Examples:
+
+      shapelode history 3
+
+      shapelode history 3 --candidates --strip chair.png
+    """
+    from daemon.cli.output import print_page
+    from daemon.export import write_atomic
+    from daemon.strip import draw_strip, facts, frames
+    from index.summaries import Page
+
+    with opened(state) as library:
+        shown = frames(library, shape, candidates=candidates)
+    if strip is not None:
+        buffer = BytesIO()
+        draw_strip(shown).save(buffer, "PNG", optimize=True)
+        write_atomic(strip, buffer.getvalue())
+    told = {frame.version.version: facts(frame.version, frame.gained) for frame in shown}
+    columns: tuple[Column[ShapeSummary], ...] = (
+        ("version", lambda s: f"v{s.version}"),
+        ("outcome", lambda s: s.outcome),
+        ("what happened", lambda s: "; ".join(told[s.version])),
+        ("when", lambda s: _ago(s.time)),
+    )
+    print_page(Page([frame.version for frame in shown], None), columns, as_json=as_json, empty="")
+    if strip is not None and not as_json:
+        typer.echo(f"{strip}: {len(shown)} versions")
 
 
 def _moment(text: str) -> tuple[int | None, float | None]:
