@@ -363,7 +363,6 @@ _SHAPE_COLUMNS: tuple[Column[ShapeSummary], ...] = (
     ("IoU", lambda s: float(s.silhouette_iou)),
     ("faces", lambda s: s.faces),
     ("took", lambda s: f"{s.seconds:.0f} s {'warm' if s.warm else 'cold'}"),
-    ("why", lambda s: s.reason),
     ("when", lambda s: _ago(s.time)),
 )
 _SHARD_COLUMNS: tuple[Column[ShardSummary], ...] = (
