@@ -38,6 +38,7 @@ def whole(shards: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     editor.where("lineage", kind="split")
     editor.where("clusters", quarantined=True)
     editor.where("shapes", outcome="published", version=2)
+    editor.where("changes", kind="handed_back")
     for reason in ("broken_image", "no_image", "duplicate_key", "truncated_tar", "forbidden_url"):
         editor.where("rejects", reason=reason)
     editor.close()

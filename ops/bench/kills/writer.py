@@ -103,8 +103,9 @@ def _made_up(given: ReconInput) -> ReconOutput:
     field = safetensors.numpy.save({"field": np.full(4, views, np.float32)})
     files = {FIELD: field, MESH: b"ply\nmade up", PREVIEW: b"\x89PNG\r\n\x1a\nmade up"} if found else {}
     judges = given.held_out if found else ()
+    misfits = tuple(given.samples[2:3]) if found else ()
     cameras = [
-        CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s not in judges)
+        CameraRecord(s, _TURN, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, float(s not in misfits), s not in judges)
         for s in given.samples
         if found
     ]
@@ -114,5 +115,5 @@ def _made_up(given: ReconInput) -> ReconOutput:
     loss = 0.4 if found else 1.0
     return ReconOutput(
         job, verdict, "made up", loss, baseline, 0.8, 0.2, views, bool(job.version), 0.0, 3, 1, cameras, files,
-        given.samples, held_out=len(judges), held_out_loss=loss if judges else 0.0,
+        given.samples, held_out=len(judges), held_out_loss=loss if judges else 0.0, misfits=misfits,
     )  # fmt: skip
