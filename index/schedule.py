@@ -131,7 +131,7 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
-    starts, judges = _beginnings(txn, job.cluster, record, samples)
+    starts, judges = _beginnings(txn, job.cluster, record, samples, len(samples) - policy.min_views)
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
     return ReconInput(
@@ -146,18 +146,21 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
 
 
 def _beginnings(
-    txn: Transaction, cluster: int, record: ClusterRecord, samples: list[int]
+    txn: Transaction, cluster: int, record: ClusterRecord, samples: list[int], most: int
 ) -> tuple[list[Seed], list[int]]:
-    """What a reconstruction may start from, and the images that judge it: nothing of the former has seen the latter."""
+    """What a reconstruction may start from, and the images that judge it: nothing of the former has seen the latter.
+
+    There are ``most`` judges at most: enough images have to be left for a fit.
+    """
     starts = starts_of(txn, cluster, record)
     if not record.version:
         return starts, []
     seen = set().union(*(fitted_images(txn, each) for each in {cluster, *(seed[0] for seed in starts)}))
-    if judges := held_out(samples, seen):
+    if judges := held_out(samples, seen, most):
         return starts, judges
     # Shapes of what was taken in have seen all that is new: they can't help without being their own judges.
     own = [seed for seed in starts if seed[0] == cluster]
-    return own, held_out(samples, fitted_images(txn, cluster))
+    return own, held_out(samples, fitted_images(txn, cluster), most)
 
 
 def _field(txn: Transaction, place: Seed) -> bytes | None:

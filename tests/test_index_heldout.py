@@ -21,6 +21,12 @@ def test_one_that_judged_mostly_judges_again_when_more_have_come() -> None:
     assert set(late) - set(early) and len(set(early) & set(late)) >= len(early) / 2
 
 
+def test_so_many_are_left_that_a_fit_is_possible() -> None:
+    few = held_out(range(40), set(), 3)
+    assert len(few) == 3 and set(few) <= set(held_out(range(40), set()))
+    assert held_out(range(40), set(), -2) == []
+
+
 @pytest.mark.parametrize(("fresh", "judges"), [(0, 0), (1, 1), (2, 1), (4, 2), (8, 4), (16, 4), (24, 6), (400, 32)])
 def test_few_images_are_judged_by_four_or_half_of_them_and_many_by_a_quarter_up_to_a_bound(
     fresh: int, judges: int

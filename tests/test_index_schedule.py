@@ -128,11 +128,15 @@ def test_input_is_spread_over_the_members_and_its_job_is_of_the_same_moment(txn:
     old = [CameraRecord(s, turn, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0, s != 13) for s in (0, 13)]
     txn.put(CAMERAS, (1, 2), old)
     txn.put(SHAPES, (1, 2), ShapeRecord(1, 2, "published", "shape", "", 2, 0.3, 1.0, 0.5, 0.5, False, 1.0))
-    given = recon_input(txn, ReconJob(1, 15, 1, 1.5, attempt=2, epoch=6), POLICY)
+    few = replace(POLICY, min_views=2)
+    given = recon_input(txn, ReconJob(1, 15, 1, 1.5, attempt=2, epoch=6), few)
     assert given.job == ReconJob(1, 20, 2, 2.0, attempt=3, epoch=7)
     assert given.samples == [0, 6, 13, 19]
     assert given.crops[1] == b"c6" and given.masks[3] == b"m19" and given.field == b"old field"
     assert given.starts == (b"old field",)
+    assert recon_input(txn, ReconJob(1, 15, 1, 1.5), replace(POLICY, min_views=4)).held_out == (), (
+        "none could be spared"
+    )
     assert len(given.held_out) == 1 and set(given.held_out) < {6, 13, 19}
     with pytest.raises(NotFoundError):
         recon_input(txn, ReconJob(9, 20, 0, 2.0), POLICY)
