@@ -24,7 +24,7 @@ from ops.bench.reconstruct import Picture, read_pictures
 from ops.bench.report import Measure, Report
 from ops.bench.true_points import TruePair, true_pairs
 from ops.bench.truth import TrueCamera, Truth, load_truth
-from ops.errors import NotFoundError, SourceError
+from ops.errors import SourceError
 from recon import Cameras, Mesh, ReconConfig, Reconstruction, Views, reconstruct
 from recon.camera import Pinholes, select_cameras
 from recon.canonical import lift, locate, surface_points
@@ -112,9 +112,7 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         SourceError: the folder has no shards or no truth.
     """
     truth = load_truth(data)
-    if unknown := sorted(set(settings.shapes) - set(truth.shapes)):
-        raise NotFoundError(f"the truth has no shape {', '.join(unknown)}")
-    names = list(settings.shapes) or truth.shapes
+    names = truth.wanted(settings.shapes)
     encoder = load_backbone(settings.backbone)
     found: dict[str, dict[str, float]] = {}
     for name in names:

@@ -23,7 +23,7 @@ from ops.bench.report import Report
 from ops.bench.shapes import Judge, Recovered
 from ops.bench.trials import Trial, facts_of, measures_of
 from ops.bench.truth import Truth, load_truth
-from ops.errors import NotFoundError, SourceError
+from ops.errors import SourceError
 from recon import ReconConfig, Reconstruction, reconstruct
 from recon.config import Effort, FieldKind, Recipe
 from recon.types import Views
@@ -88,9 +88,7 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
         SourceError: the folder has no shards or no truth.
     """
     truth = load_truth(data)
-    if unknown := sorted(set(settings.shapes) - set(truth.shapes)):
-        raise NotFoundError(f"the truth has no shape {', '.join(unknown)}")
-    names = list(settings.shapes) or truth.shapes
+    names = truth.wanted(settings.shapes)
     encoder, judge = load_backbone(settings.backbone, device=settings.device), Judge(truth)
     trials: list[Trial] = []
     for name in names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,16 @@ class Truth:
     def shapes(self) -> list[str]:
         """Names of all shapes, sorted."""
         return sorted({image.shape for image in self.images.values()})
+
+    def wanted(self, names: Sequence[str]) -> list[str]:
+        """The named shapes, all if none is.
+
+        Raises:
+            NotFoundError: there is no such shape.
+        """
+        if unknown := sorted(set(names) - set(self.shapes)):
+            raise NotFoundError(f"the truth has no shape {', '.join(unknown)}")
+        return list(names) or self.shapes
 
     def of_shape(self, shape: str) -> list[TrueImage]:
         """Images that show a shape, by key."""
