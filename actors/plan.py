@@ -33,6 +33,7 @@ class ReconstructorOptions:
         max_views: most images that are fitted.
         min_views: fewest.
         seed: of the random starts.
+        hand_back: whether images that fit at no pose are named.
         checkpoints: folder for steps that are done, on nodes that have the folder around it; empty for none.
     """
 
@@ -45,6 +46,7 @@ class ReconstructorOptions:
     max_views: int
     min_views: int
     seed: int
+    hand_back: bool = True
     checkpoints: str = ""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from actors.device import claim_device, releasing_memory
@@ -77,10 +78,8 @@ class Workshop:
             trial = hold_trial(take_views(views, judges), before, found, self._device)
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
         seconds, device = time.perf_counter() - began, torch.device(self._device).type
-        misfits = find_misfits(shown, found, self._device)
-        if trial is not None and found.verdict == "shape":
-            misfits += views.ids[judges[trial.cameras.weight == 0]].tolist()
-        output = replace(_output(given, found, fitted, trial, seconds, device), misfits=tuple(sorted(misfits)))
+        misfits = self._misfits(shown, views.ids[judges], found, trial)
+        output = replace(_output(given, found, fitted, trial, seconds, device), misfits=misfits)
         if found.shape is not None:
             output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")
@@ -95,6 +94,17 @@ class Workshop:
             for start in warm or [None]
         ]
         return min(results, key=lambda found: found.shape.quality.loss if found.shape is not None else math.inf)
+
+    def _misfits(
+        self, shown: Views, judges: NDArray[np.int64], found: Reconstruction, trial: Trial | None
+    ) -> tuple[int, ...]:
+        """Images that fit at no pose, of those that were fitted and those that judged."""
+        if not self._options.hand_back:
+            return ()
+        misfits = find_misfits(shown, found, self._device)
+        if trial is not None and found.verdict == "shape":
+            misfits += judges[trial.cameras.weight == 0].tolist()
+        return tuple(sorted(misfits))
 
     def _checkpoints(self) -> Path | None:
         """Only where the state directory is: an interrupted job comes back there."""

@@ -73,6 +73,10 @@ class ReconConfig(_Section):
     field: Literal["auto", "voxel", "tensorf", "mlp"] = Field(
         "auto", description="How densities are kept while cameras are refined; `auto` is the recipe's own."
     )
+    hand_back: bool = Field(
+        True,
+        description="Images that fit a published shape at no pose leave its cluster; without, only the stream groups.",
+    )
     workers: int = Field(1, ge=1, description="Reconstructor actors.")
     max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
     backoff_s: float = Field(

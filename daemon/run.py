@@ -273,6 +273,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.max_views,
             recon.min_views,
             recon.seed,
+            recon.hand_back,
             str(folder.resolve() / "checkpoints"),
         ),
         ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),

@@ -92,7 +92,7 @@ def _draw_frame(strip: Image.Image, frame: Frame, left: int, top: int) -> None:
     draw.text((left, top), f"v{version.version}", _INK, ImageFont.load_default(16))
     draw.text((left + 44, top + 2), version.outcome, colour, ImageFont.load_default(13))
     top += 2 * _LINE
-    with Image.open(io.BytesIO(frame.preview)) as picture:
+    with Image.open(io.BytesIO(frame.preview), formats=("PNG",)) as picture:
         preview = picture.convert("RGBA").resize((_PREVIEW, _PREVIEW))
     strip.paste(preview, (left, top), preview)
     top += _PREVIEW
@@ -100,7 +100,7 @@ def _draw_frame(strip: Image.Image, frame: Frame, left: int, top: int) -> None:
         draw.text((left, top), line, _FAINT, ImageFont.load_default(12))
         top += _LINE
     for place, crop in enumerate(frame.crops):
-        with Image.open(io.BytesIO(crop)) as image:
+        with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
             thumb = image.convert("RGB").resize((_THUMB, _THUMB))
         strip.paste(thumb, (left + place % _ACROSS * (_THUMB + 4), below + place // _ACROSS * (_THUMB + 4)))
 

@@ -93,3 +93,11 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
 
 def _none(views: Views) -> Reconstruction:
     return Reconstruction("thin_evidence", "views disagree", views.ids, None)
+
+
+def test_nothing_is_handed_back_where_that_is_off(shown: list[Views], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, result = carved_result()
+    monkeypatch.setattr(module, "find_misfits", lambda *_: [101])
+    job = given(spoiled(result).to_bytes(), tuple(range(1100, 1108)))
+    assert 101 in Workshop(OPTIONS).run(job).misfits
+    assert Workshop(replace(OPTIONS, hand_back=False)).run(job).misfits == ()

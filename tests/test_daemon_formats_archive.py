@@ -4,6 +4,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
@@ -11,11 +12,15 @@ from daemon.api.app import create_app
 from daemon.export import FORMATS, MEDIA_TYPES, export
 from daemon.formats.archive import zipped
 from daemon.query import ImageQuery
+from index.jobs import KEYPOINTS
 from index.library import open_library
+from index.store import Store
 from index.stream.decode import decode_image
+from index.tables import ARTIFACTS
 from ops.errors import NotFoundError
 from tests.library_factory import make_library
 from tests.scenes import make_scene_library
+from tests.test_daemon_keypoints import RECORD
 
 
 def test_an_archive_is_its_contents(tmp_path: Path) -> None:
@@ -37,7 +42,11 @@ _KINDS = (("images", "jpg"), ("masks", "png"))
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_served_twice_the_same(tmp_path: Path, kind: str) -> None:
-    library = open_library(make_scene_library(tmp_path))
+    store = Store(make_scene_library(tmp_path), readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        txn.put(ARTIFACTS, (1, 2, KEYPOINTS), msgspec.json.encode(RECORD))
+    store.close()
+    library = open_library(tmp_path)
     client = TestClient(create_app(library, ImageQuery(library, decode_image)))
     first = client.get(f"/v1/shapes/1/export?format={kind}")
     assert (first.status_code, first.headers["content-type"]) == (200, MEDIA_TYPES[kind])  # type: ignore[index]

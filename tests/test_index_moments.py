@@ -80,7 +80,7 @@ def test_the_feed_is_read_by_page_by_cluster_and_from_where_one_was(tmp_path: Pa
     later = library.changes(since=len(ids) - 3, limit=10)
     assert [change.id for change in later.items] == ids[-2:] and later.next is None
     assert library.changes(since=len(ids) - 1).items == []
-    assert [change.kind for change in whole][-3:] == ["edited", "images_deleted", "images_quarantined"]
+    assert [change.kind for change in whole][-4:] == ["edited", "images_deleted", "images_quarantined", "rolled_back"]
     library.close()
 
 

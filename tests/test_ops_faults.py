@@ -120,6 +120,6 @@ def test_every_point_is_somewhere_in_the_code_and_every_place_has_a_name() -> No
     packages = ("actors", "daemon", "index", "ops", "recon")
     sources = [file.read_text() for package in packages for file in ROOT.glob(f"{package}/**/*.py")]
     reached = [name for source in sources for name in re.findall(r"\breach\(\"([a-z.]+)\"[,)]", source)]
-    steps = [name for source in sources for name in re.findall(r"self\._transact\(\"([a-z]+)\"", source)]
+    steps = [name for source in sources for name in re.findall(r"self\._transact\(\s*\"([a-z]+)\"", source)]
     reached += [f"{step}.{moment}" for step in steps for moment in ("before", "during", "after")]
     assert sorted(reached) == sorted(POINTS)

@@ -21,7 +21,7 @@ from ops.synth.shards import write_shards
 _SHAPES, _VIEWS, _PER_SHARD = 4, 30, 20
 _SETTINGS = (
     "stream.batch_size=4", "recon.min_views=6", "recon.max_views=8", "recon.backoff_s=0.5", "store.index_every=2",
-    "recon.effort=draft",
+    "recon.effort=draft", "recon.hand_back=false",
 )  # fmt: skip
 _TIMED_SHARE = 0.2
 _LATEST_S = 30.0
