@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
-from ops.bench.soak.samples import WARM_UP_S, WINDOW_S, Sample, Sampler, fit
+from ops.bench.soak.samples import WARM_UP_S, WINDOW_S, Sample, Sampler, anonymous, fit
 
 
 def test_a_slope_is_found_whatever_level_each_process_is_at() -> None:
@@ -41,6 +43,18 @@ def test_processes_are_looked_at_and_those_that_ended_are_passed_over() -> None:
         ("daemon", os.getpid(), 10.0),
     ]
     assert all(s.memory > 1 and s.handles > 2 and s.threads > 0 for s in sampler.samples)
+
+
+def test_pages_of_a_file_do_not_count_as_memory(tmp_path: Path) -> None:
+    file = tmp_path / "map"
+    file.write_bytes(bytes(64 * 2**20))
+    before = anonymous(os.getpid())
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) == 0
+        shared = psutil.Process().memory_full_info().uss / 2**20
+        assert anonymous(os.getpid()) - before < 16 and shared > 64
+    held = bytearray(os.urandom(2**16)) * 2**10
+    assert anonymous(os.getpid()) - before > 48 and len(held) == 64 * 2**20
 
 
 def test_warming_up_and_what_lies_before_a_mark_do_not_count() -> None:

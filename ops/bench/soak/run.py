@@ -21,7 +21,8 @@ from ops.fsck import check_state
 from ops.fsck.raw import RawState
 
 _LOOK_S = 5.0
-_GROWING = 1 / 3
+_GROWING, _SETTLED = 1 / 3, 1 / 2
+"""Shares of the length: until when the library grows, and from when on nothing should."""
 _MOST_FAILED_STARTS = 5
 _LAST_RUNS = 3
 _MOST_WAITING = 8  # shards the daemon may be behind before it is fed no more
@@ -83,7 +84,7 @@ class Soak:
         while self._is_due(began, length):
             now = time.monotonic()
             growing = now < began + self._starting_s + _GROWING * length
-            if not growing and not self._flat_from:
+            if now >= began + self._starting_s + _SETTLED * length and not self._flat_from:
                 self._flat_from = self._sampler.mark()
             if now >= next_shard:
                 self._feed.mend()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -23,7 +24,8 @@ class Sample:
         kind: ``daemon`` or the kind of actor.
         pid: its process; a restart is another.
         age: seconds since it was first seen.
-        memory: private resident memory in MiB; pages of files, such as the store's map, are left out.
+        memory: anonymous resident memory in MiB. Private memory as the kernel counts it would include the pages of
+            the store's map that no other process looks at, and so rise as the store does.
         handles: open file descriptors.
         threads: threads.
     """
@@ -53,6 +55,18 @@ class Slope:
     highest: float
 
 
+def anonymous(pid: int) -> float:
+    """Anonymous resident memory of a process in MiB.
+
+    Raises:
+        OSError: it is gone.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    # A process that has ended but was not waited for has none.
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("RssAnon:")]
+    return sizes[0] / 1024 if sizes else 0.0
+
+
 class Sampler:
     """Collects samples; processes are new to it when it first sees them."""
 
@@ -66,11 +80,10 @@ class Sampler:
             for process in found:
                 age = now - self._born.setdefault(process.pid, now)
                 try:
-                    full = process.memory_full_info()
                     self.samples.append(
-                        Sample(kind, process.pid, age, full.uss / 2**20, process.num_fds(), process.num_threads())
+                        Sample(kind, process.pid, age, anonymous(process.pid), process.num_fds(), process.num_threads())
                     )
-                except psutil.Error:
+                except (psutil.Error, OSError):
                     continue
 
     def mark(self) -> int:
