@@ -74,12 +74,14 @@ class Running(NamedTuple):
 
 @contextmanager
 def running(scene: str, folder: Path, shards: list[str]) -> Iterator[Running]:
-    forked = multiprocessing.get_context("fork")
-    ours, theirs = forked.Pipe()
-    process = forked.Process(target=serve, args=(scene, folder, shards, theirs), daemon=True)
+    # Not forked from the tests' own process: where that has computed in parallel, a child waits for threads it lacks.
+    clean = multiprocessing.get_context("forkserver")
+    clean.set_forkserver_preload(["tests.alert_faults"])
+    ours, theirs = clean.Pipe()
+    process = clean.Process(target=serve, args=(scene, folder, shards, theirs), daemon=True)
     process.start()
     try:
-        assert ours.poll(30), f"{scene} did not start"
+        assert ours.poll(120), f"{scene} did not start"
         yield Running(ours.recv(), ours)
     finally:
         process.kill()
