@@ -7,6 +7,7 @@ upright, and of the two depths the one seen from above is taken.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recon.cold import Found
@@ -21,6 +22,8 @@ from recon.types import Views
 from recon.volume import Hypotheses, sphere
 
 _PARTS = 24
+_LEAST_MOTION = 1e-6
+"""Scale of a view below which its keypoints, too few of them, tell nothing of its camera."""
 _WORST_SHARE = 0.8
 """Share of the views, those that the factorisation explains best, that count in full."""
 
@@ -48,14 +51,15 @@ def keypoint_start(
     ball = sphere(1, config.coarse.resolution, angles.device)
     frame = framing(ball, angles[None, :1], model.distance).expand(1, len(angles), 3)
     good = found.residual <= found.residual.quantile(_WORST_SHARE)
-    weight = torch.where(good, 1.0, 0.3) * model.evidence.usable
+    placed = found.motion.norm(dim=(1, 2)) > _LEAST_MOTION
+    weight = torch.where(good, 1.0, 0.3) * model.evidence.usable * placed
     poses = Hypotheses(angles[None], frame, weight[None], 0 * weight[None])
     return Found(poses, assign_folds(len(angles), config.fine.folds, generator, angles.device))
 
 
 def _upright(found: Factorization) -> Tensor:
     """Angles ``(N, 3)`` of the cameras once the vertical is where none of them rolls."""
-    left, up = (-found.motion / found.motion.norm(dim=-1, keepdim=True)).unbind(1)
+    left, up = F.normalize(-found.motion, dim=-1).unbind(1)
     R = torch.stack([left, up, torch.cross(left, up, dim=-1)], 1)
     _, axes = torch.linalg.eigh(left.T @ left)
     vertical = axes[:, 0] * torch.sign((up @ axes[:, 0]).sum())

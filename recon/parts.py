@@ -16,9 +16,11 @@ from recon.evidence import Evidence
 from recon.geometry import pixel_grid
 
 _FOREGROUND = 0.5
-_SHARPNESS = 10.0
-_KEPT_SHARE = 0.7
-"""Share of the patches of a part, the most typical ones, that are believed."""
+_DIMS = 32
+"""Leading components: all of them, whitened, tell materials apart rather than parts."""
+_SHARPNESS = 20.0
+_SEEN_SHARE = 0.65
+"""Share of the views, those in which it is most typical, that are believed to see a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,15 @@ def find_parts(evidence: Evidence, count: int, seed: int) -> Keypoints:
         seed: of the clustering.
     """
     inside = evidence.masks > _FOREGROUND
-    patches = evidence.features[inside]
+    features = evidence.leading(_DIMS).features
+    patches = features[inside]
     count = min(count, len(patches))
     found = KMeans(count, n_init=3, random_state=seed).fit(patches.cpu().numpy())
     centres = F.normalize(torch.from_numpy(found.cluster_centers_).to(patches), dim=1)
-    likeness = evidence.features @ centres.T
-    label = torch.full(inside.shape, -1, device=patches.device)
-    label[inside] = torch.from_numpy(found.labels_).to(label)
-    own = F.one_hot(label.clamp_min(0), count).bool() & inside[..., None]
-    typical = torch.stack([likeness[..., k][own[..., k]].quantile(1 - _KEPT_SHARE) for k in range(count)])
-    own &= likeness >= typical
-    weight = own * (_SHARPNESS * likeness).exp()
-    total = weight.sum(1)
+    likeness = (features @ centres.T).masked_fill(~inside[..., None], -torch.inf)
+    best = likeness.amax(1)
+    seen = (best >= best.quantile(1 - _SEEN_SHARE, dim=0)) & inside.any(1)[:, None]
+    weight = (_SHARPNESS * (likeness - best[:, None])).exp().nan_to_num(0.0)
     places = torch.einsum("npk,pc->nkc", weight, pixel_grid(evidence.pixels, patches.device))
-    return Keypoints(places / total.clamp_min(1e-6)[..., None], own.any(1))
+    places = places / weight.sum(1).clamp_min(1e-6)[..., None]
+    return Keypoints(places * seen[..., None], seen)

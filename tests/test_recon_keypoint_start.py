@@ -46,3 +46,13 @@ def test_the_preset_is_a_neural_field_without_symmetry() -> None:
     assert ReconConfig.preset("quick").joint.field == ReconConfig.preset("quick").trial.field == "tensorf"
     with pytest.raises(ConfigError, match="field must be auto, voxel, tensorf, mlp"):
         ReconConfig.preset("quick", "shapelode", "nerf")  # type: ignore[arg-type]
+
+
+def test_a_view_in_which_no_part_is_seen_has_no_weight_and_spoils_nothing() -> None:
+    model, _ = true_poses(SCENE)
+    masks = model.evidence.masks.clone()
+    masks[0] = 0
+    model = replace(model, mirror=False, evidence=replace(model.evidence, masks=masks))
+    found = keypoint_start(model, SMALL, SCENE.views, torch.Generator().manual_seed(0), Reporter(None))
+    assert torch.isfinite(found.poses.angles).all() and torch.isfinite(found.poses.frame).all()
+    assert found.poses.weight[0, 0] == 0 and (found.poses.weight[0, 1:] > 0).all()
