@@ -31,13 +31,13 @@ _MOST = 16
 
 
 class Checkpoint:
-    """Steps of one reconstruction, in memory or in a file that is replaced as a whole after each of them."""
+    """Steps of one reconstruction, in a file that is replaced as a whole after each of them, or nowhere."""
 
     def __init__(self, path: Path | None = None, device: str | torch.device = "cpu") -> None:
         """Reads the file if there is one; one that is damaged counts as none, and is replaced.
 
         Args:
-            path: None keeps steps in memory only.
+            path: None keeps nothing.
             device: of what is read back.
         """
         self._path, self._device = path, device
@@ -57,6 +57,8 @@ class Checkpoint:
             generator: that the work draws from.
             work: the step.
         """
+        if self._path is None:
+            return work()
         names = {field: f"{name}.{field}" for field in Hypotheses.__slots__}
         if all(key in self._kept for key in names.values()):
             generator.set_state(self._kept[f"{name}.{_GENERATOR}"])
@@ -64,7 +66,7 @@ class Checkpoint:
         done = work()
         self._kept |= {key: getattr(done, field).cpu().contiguous() for field, key in names.items()}
         self._kept[f"{name}.{_GENERATOR}"] = generator.get_state()
-        self._write()
+        self._write(self._path)
         return done
 
     def close(self) -> None:
@@ -72,13 +74,11 @@ class Checkpoint:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".tmp")
+    def _write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".tmp")
         fresh.write_bytes(save(self._kept))
-        os.replace(fresh, self._path)
+        os.replace(fresh, path)
         reach("recon.checkpoint")
 
 

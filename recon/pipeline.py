@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ops.errors import ReconstructionError
-from recon.camera import Placement, to_cameras
+from recon.camera import Placement, join_cameras, select_cameras, to_cameras
 from recon.checkpoint import Checkpoint, checkpoint_in
 from recon.cold import Found, cold_start
 from recon.config import ReconConfig
@@ -26,7 +26,7 @@ from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
 from recon.result import Reconstruction, Shape, VoxelField
 from recon.revolution import fit_revolution
-from recon.types import Cameras, Quality, Verdict, Viewpoints, Views
+from recon.types import Quality, Verdict, Viewpoints, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
 from recon.warm import warm_start
 
@@ -285,5 +285,4 @@ def _add_registered(
     evidence = evidence_for(take_views(views, rest), shape, device)
     extra = register_evidence(evidence, shape, config, seed)
     order = np.argsort(np.concatenate([fitted, rest]))
-    merged = (np.concatenate([getattr(shape.cameras, name), getattr(extra, name)])[order] for name in Cameras.__slots__)
-    return replace(shape, cameras=Cameras(*merged))
+    return replace(shape, cameras=select_cameras(join_cameras([shape.cameras, extra]), order))

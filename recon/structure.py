@@ -116,22 +116,20 @@ def _look(views: Views, row: int, device: torch.device) -> Looks:
 
 def _steadiness(located: Located, looks: list[Looks]) -> tuple[Tensor, Tensor]:
     """How alike the views that show a point see it, in [0, 1], and the share of the views that do; each ``(S,)``."""
-    mean, _ = _mean_features(located, looks)
-    return mean.norm(dim=1), located.visible.float().mean(0)
+    return _mean_features(located, looks).norm(dim=1), located.visible.float().mean(0)
 
 
-def _mean_features(located: Located, looks: list[Looks]) -> tuple[Tensor, Tensor]:
-    """Mean ``(S, C)`` over views of the unit features at visible places, and the count of those ``(S, 1)``."""
+def _mean_features(located: Located, looks: list[Looks]) -> Tensor:
+    """Mean ``(S, C)`` over views of the unit features at visible places."""
     total = torch.zeros(located.image.shape[1], looks[0].features.shape[1], device=located.image.device)
     for row, look in enumerate(looks):
         total += look.at(located.image[row : row + 1])[0] * located.visible[row, :, None]
-    count = located.visible.sum(0).clamp_min(1)[:, None]
-    return total / count, count
+    return total / located.visible.sum(0).clamp_min(1)[:, None]
 
 
 def _detect(located: Located, looks: list[Looks]) -> Located:
     """Visible keypoints drawn to where each view looks most like what they look like in the mean."""
-    wanted = torch.nn.functional.normalize(_mean_features(located, looks)[0], dim=1)
+    wanted = torch.nn.functional.normalize(_mean_features(located, looks), dim=1)
     drawn = [
         draw_to_features(Located(*(getattr(located, name)[row : row + 1] for name in Located.__slots__)), wanted, look)
         for row, look in enumerate(looks)

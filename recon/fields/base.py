@@ -14,6 +14,9 @@ from recon.geometry import voxel_grid
 _CHUNK = 2**17
 _EPS = 1e-4
 
+BLURRED = 0.4
+"""Share of the steps for which grids are blurred: coarse to fine, as BARF anneals its encoding."""
+
 
 class Field(nn.Module, ABC):
     """Densities, as logits before their softplus, and features over [-1, 1]^3.
@@ -46,6 +49,11 @@ class Field(nn.Module, ABC):
     @abstractmethod
     def roughness(self) -> Tensor:
         """Total variation of the occupancy, a mean over neighbours, summed over the axes."""
+
+    def roughness_on(self, side: int) -> Tensor:
+        """The roughness, on a grid of ``side`` voxels a side."""
+        grid = self.logits(voxel_grid(side, next(self.parameters()).device)).reshape(side, side, side)
+        return variation(grid.sigmoid())
 
     def folded(self, points: Tensor) -> Tensor:
         """The points, or where densities are symmetric their mirror images on one side."""

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recon.fields.base import Field, variation
-from recon.geometry import voxel_grid
+from recon.fields.base import Field
 
 _BANDS, _WIDTH = 5, 64
 _WHOLE_AT, _FIRST = 0.6, 2.0
@@ -52,9 +51,7 @@ class MlpField(Field):
 
     def roughness(self) -> Tensor:
         """On a grid of a fixed size."""
-        side = _ROUGH_RESOLUTION
-        grid = self.logits(voxel_grid(side, self.head.weight.device)).reshape(side, side, side)
-        return variation(grid.sigmoid())
+        return self.roughness_on(_ROUGH_RESOLUTION)
 
     def _outputs(self, points: Tensor) -> Tensor:
         out: Tensor = self.head(self.trunk(_encoded(points, self._bands)))

@@ -8,15 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recon.fields.base import Field, variation
-from recon.geometry import voxel_grid
+from recon.fields.base import BLURRED, Field
 
 _RANK, _FEATURE_RANK = 8, 4
 _PLANES = ((0, 1), (0, 2), (1, 2))
 _LINES = (2, 1, 0)
 """Axes (x, y, z) of each plane, and the one that is left for its line."""
 _ROUGH_RESOLUTION = 24
-_BLURRED = 0.4
 
 
 class TensorField(Field):
@@ -38,7 +36,7 @@ class TensorField(Field):
 
     def begin(self, share: float) -> None:
         """Blurs planes and lines while the cameras are still rough."""
-        self._blurred = share < _BLURRED
+        self._blurred = share < BLURRED
 
     def logits(self, points: Tensor) -> Tensor:
         """The sum of all products, bilinear on the planes and linear on the lines."""
@@ -55,9 +53,7 @@ class TensorField(Field):
 
     def roughness(self) -> Tensor:
         """On a grid of a fixed size."""
-        side = _ROUGH_RESOLUTION
-        grid = self.logits(voxel_grid(side, self.planes.device)).reshape(side, side, side)
-        return variation(grid.sigmoid())
+        return self.roughness_on(_ROUGH_RESOLUTION)
 
 
 def _products(planes: Tensor, lines: Tensor, points: Tensor) -> Tensor:

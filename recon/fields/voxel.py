@@ -8,10 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recon.fields.base import Field, variation
-
-_BLURRED = 0.4
-"""Share of the steps for which the grid is blurred: coarse to fine, as BARF anneals its encoding."""
+from recon.fields.base import BLURRED, Field, variation
 
 
 class GridField(Field):
@@ -31,7 +28,7 @@ class GridField(Field):
         """Mirrors the grid, and blurs it while the cameras are still rough."""
         self._sharp = (self.density + self.density.flip(-1)) / 2 if self.mirror else self.density.view_as(self.density)
         self._seen = self._sharp
-        if share < _BLURRED:
+        if share < BLURRED:
             self._seen = F.avg_pool3d(F.pad(self._sharp, (1,) * 6, mode="replicate"), 3, 1)
 
     def logits(self, points: Tensor) -> Tensor:
