@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo demo-stop test gltf-validator prometheus chromium page page-build docs soak lint audit clean
+.PHONY: help setup demo demo-stop test gltf-validator prometheus chromium page page-build docs soak lint hooks audit clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -59,6 +59,9 @@ lint: $(READY)  ## lint, check formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+hooks: $(READY)  ## have git check each commit with what CI lints
+	$(BIN)/pre-commit install --config .ci/pre-commit.yaml
 
 audit: $(READY)  ## check the installed packages
 	$(BIN)/python -m ops.audit

@@ -13,9 +13,12 @@ import typer
 from msgspec import to_builtins
 from rich.console import Console
 
+from index.backbones import Precision
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
+from ops.bench import ingest as ingest_benchmark
+from ops.bench import memory as memory_benchmark
 from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
 from ops.bench import query as query_benchmark
@@ -155,6 +158,35 @@ def query(
     """Queries by image over HTTP beside the bare encoder, and by descriptor on one core while images are stored."""
     settings = query_benchmark.Settings(images, queries, seconds, backbone, state)
     _show(lambda: query_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench ingest --shards 'crawl/*.tar' --turns 8 --json ingest.json")
+def ingest(
+    shards: Annotated[list[str] | None, typer.Option(help="Shards, or patterns of them.")] = None,
+    turns: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 6,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a turn.")] = 12.0,
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
+    embedders: Annotated[int, typer.Option(min=1, help="Embedders of the daemon.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Workers of Ray Data, which share the cores; 0: without it.")] = 1,
+    json: Json = None,
+) -> None:
+    """The daemon's stream beside the bare encoder and Ray Data, in turns; the latter needs pandas and pyarrow."""
+    found = shards or [str(DATA / "shards" / "*.tar")]
+    settings = ingest_benchmark.Settings(found, turns, seconds, backbone, precision, batch, embedders, workers)
+    _show(lambda: ingest_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench memory --images 100000 --json memory.json")
+def memory(
+    images: Annotated[int, typer.Option(min=1, help="Length of the stream.")] = 100_000,
+    batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
+    json: Json = None,
+) -> None:
+    """Does memory stay flat over a long stream? Reader, sandbox and writer, with a stand-in encoder."""
+    settings = memory_benchmark.Settings(images, batch=batch)
+    _show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

@@ -1,0 +1,7 @@
+"""Ingest at the limit: the daemon's stream beside the bare encoder and beside Ray Data, in turns on one machine."""
+
+from __future__ import annotations
+
+from ops.bench.ingest.turns import Settings, run
+
+__all__ = ["Settings", "run"]

@@ -1,0 +1,33 @@
+"""The benchmark of memory: the whole stream is stored, and what grows is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.bench import memory
+from ops.bench.memory import Look, Settings, run, stream
+
+
+def test_every_image_is_stored_and_shards_are_removed(tmp_path: Path) -> None:
+    told: list[str] = []
+    looks = stream(tmp_path, Settings(images=75, per_shard=15, batch=8), told.append)
+    assert [look.images for look in looks] == [15, 30, 45, 60, 75]
+    assert not list(tmp_path.glob("*.tar")) and (tmp_path / "state").is_dir()
+    assert all(look.process > 10 and look.decoder > 5 for look in looks)
+    assert looks[-1].index == pytest.approx(75 * (4 * memory.DIM + 8) / 2**20)
+    assert len(told) == 1 and told[0].startswith("75 images")
+
+
+def test_what_grows_beside_the_index_is_told_of_the_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looks(*given: object) -> list[Look]:
+        warm = [Look(1000 * n, 900.0, 60.0, 0.1 * n) for n in range(1, 11)]
+        return warm + [Look(1000 * n, 100 + 0.3 * n, 60.0, 0.1 * n) for n in range(11, 21)]
+
+    monkeypatch.setattr(memory, "stream", looks)
+    measures = {measure.name: measure for measure in run(Settings()).measures}
+    beyond = measures["memory beyond the index, MiB over 10,000 images"]
+    assert beyond.value == pytest.approx(2.0) and beyond.baselines == {"to reach": 1.0}
+    assert measures["the decoder's, MiB over 10,000 images"].value == pytest.approx(0, abs=1e-9)
+    assert measures["the index', MiB over 10,000 images"].value == pytest.approx(1.0)
