@@ -1,7 +1,8 @@
 """What a crawl will take, from what a run of the same kind was measured to take.
 
 The stages overlap: while one batch is embedded the next is read and the one before is written. So a crawl takes as
-long as the busiest of them: the devices, which embed and reconstruct; the readers; or the writers, one a state.
+long as the busiest of them: the devices, which embed and reconstruct, sharing the work or each doing one of the two;
+the readers; or the writers, one a state.
 Reconstructions are taken to grow with the images, as they do while a crawl goes on showing new shapes.
 """
 
@@ -58,6 +59,8 @@ class Crawl:
         readers: readers, all states together.
         states: daemons, each with a state, a writer and an index of its own.
         device_hour: price of a device for an hour.
+        embedders: devices that embed and do nothing else; 0 if devices are shared as there is work.
+        workers: devices that reconstruct and do nothing else; 0 as above.
     """
 
     images: float
@@ -65,6 +68,8 @@ class Crawl:
     readers: int
     states: int
     device_hour: float
+    embedders: int = 0
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ class Forecast:
 
     Attributes:
         hours: from the first image to the last.
-        busiest: what bounds it: devices, readers or writers.
+        busiest: what bounds it: devices (or embedders or reconstructors, where they do not share them), readers or
+            writers.
         device_hours: of all devices, idle ones among them.
         cost: of these, in the currency of the price.
         embedders: devices' worth of embedding; the rest of the devices reconstructs.
@@ -103,12 +109,10 @@ class Forecast:
 def forecast(run: Measured, crawl: Crawl) -> Forecast:
     """What a crawl will take."""
     embed, recon = crawl.images * run.embed_s, crawl.images * run.recon_s
-    devices = (embed + recon) / crawl.devices
-    seconds = {
-        "devices": devices,
-        "readers": crawl.images * run.read_s / crawl.readers,
-        "writers": crawl.images * run.commit_s / crawl.states,
-    }
+    seconds = _on_devices(embed, recon, crawl)
+    devices = max(seconds.values())
+    seconds["readers"] = crawl.images * run.read_s / crawl.readers
+    seconds["writers"] = crawl.images * run.commit_s / crawl.states
     busiest = max(seconds, key=lambda name: seconds[name])
     hours = seconds[busiest] / 3600
     each = crawl.images / crawl.states
@@ -118,8 +122,8 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         busiest=busiest,
         device_hours=hours * crawl.devices,
         cost=hours * crawl.devices * crawl.device_hour,
-        embedders=share * crawl.devices,
-        reconstructors=(1 - share) * crawl.devices,
+        embedders=crawl.embedders or share * crawl.devices,
+        reconstructors=crawl.workers or (1 - share) * crawl.devices,
         readers_needed=_needed(crawl.images * run.read_s, devices),
         states_needed=_needed(crawl.images * run.commit_s, devices),
         store_bytes=each * run.store_bytes,
@@ -127,6 +131,13 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.index_bytes,
         versions=crawl.images * run.versions,
     )
+
+
+def _on_devices(embed: float, recon: float, crawl: Crawl) -> dict[str, float]:
+    """Seconds that devices are busy, by what they do."""
+    if crawl.embedders or crawl.workers:
+        return {"embedders": embed / max(1, crawl.embedders), "reconstructors": recon / max(1, crawl.workers)}
+    return {"devices": (embed + recon) / crawl.devices}
 
 
 def _needed(work_s: float, seconds: float) -> int:

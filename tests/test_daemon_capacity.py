@@ -56,6 +56,15 @@ def test_twice_the_devices_take_half_the_time_until_something_else_is_busiest() 
     assert forecast(RUN, replace(CRAWL, devices=1000, states=13)).busiest == "readers"
 
 
+def test_devices_that_do_not_share_their_work_are_as_slow_as_the_slower_kind() -> None:
+    apart = replace(CRAWL, embedders=5, workers=5)
+    found = forecast(RUN, apart)
+    assert found.busiest == "reconstructors" and found.hours == pytest.approx(1e6 * 0.3 / 5 / 3600)
+    assert found.hours > forecast(RUN, CRAWL).hours and (found.embedders, found.reconstructors) == (5, 5)
+    few = forecast(RUN, replace(apart, embedders=1, workers=9))
+    assert few.busiest == "embedders" and few.hours == pytest.approx(1e6 * 0.1 / 3600)
+
+
 def test_disk_and_memory_are_those_of_one_state() -> None:
     one, two = forecast(RUN, CRAWL), forecast(RUN, replace(CRAWL, states=2))
     assert one.store_bytes == 2e10 and two.store_bytes == 1e10
@@ -104,6 +113,16 @@ def test_the_command_reads_a_file_or_a_port(tmp_path: Path, capsys: pytest.Captu
         page.server_close()
     answer = json.loads(capsys.readouterr().out)
     assert answer["forecast"]["busiest"] == "readers" and answer["crawl"]["devices"] == 64
+
+
+def test_embedders_and_workers_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.prom"
+    file.write_text(PAGE)
+    arguments = ["plan", "--images", "5e9", "--metrics", str(file), "--embedders", "16", "--json"]
+    assert run_command(arguments) == 2 and "both --embedders and --workers" in capsys.readouterr().err
+    assert run_command([*arguments, "--workers", "48"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["crawl"]["devices"] == 64 and answer["forecast"]["embedders"] == 16
 
 
 @pytest.mark.parametrize("source", ["/none/run.prom", "http://127.0.0.1:1/metrics"])

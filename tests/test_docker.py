@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import configparser
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -23,6 +26,7 @@ from daemon.config import load_config
 from docker.requirements import requirements
 from ops.audit import pins
 from tests.dockerfile import Builder, exec_form, parse
+from tests.kuberay import CLUSTER
 from tests.prometheus import needs_prometheus
 
 ROOT = Path(__file__).parents[1]
@@ -163,7 +167,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def pods(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pod templates of a manifest, KubeRay's among them, whose own schema no package carries."""
+    """Pod templates of a manifest, KubeRay's among them."""
     spec = document["spec"]
     if document["kind"] == "RayCluster":
         return [group["template"] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
@@ -199,6 +203,36 @@ def test_a_manifest_with_a_wrong_key_is_refused() -> None:
     document["spec"]["template"]["spec"]["containers"][0]["nonsense"] = 1
     with pytest.raises(kubernetes_validate.ValidationError, match="nonsense"):
         kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+def test_the_ray_cluster_is_as_kuberay_takes_it() -> None:
+    (cluster,) = documents(DOCKER / "kubernetes" / "raycluster.yaml")
+    jsonschema.validate(cluster, CLUSTER)
+    groups = cluster["spec"]["workerGroupSpecs"]
+    assert groups and all(group["minReplicas"] <= group["replicas"] <= group["maxReplicas"] for group in groups)
+    # What a group starts Ray with are options of `ray start`.
+    ray_start = importlib.import_module("ray.scripts.scripts").start  # takes seconds, which no other test should wait
+    known = {option.lstrip("-") for parameter in ray_start.params for option in parameter.opts}
+    given = {name for group in (cluster["spec"]["headGroupSpec"], *groups) for name in group["rayStartParams"]}
+    assert given and given <= known
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda spec: spec.update(workerGroupSpec=[]),
+        lambda spec: spec.pop("headGroupSpec"),
+        lambda spec: spec["headGroupSpec"]["rayStartParams"].update({"num-gpus": 0}),
+        lambda spec: spec["workerGroupSpecs"][0].pop("groupName"),
+        lambda spec: spec["workerGroupSpecs"][0].update(maxReplicas="16"),
+        lambda spec: spec["workerGroupSpecs"][0]["template"].update(sepc={}),
+    ],
+)
+def test_a_ray_cluster_with_a_mistake_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
+    (cluster,) = documents(DOCKER / "kubernetes" / "raycluster.yaml")
+    spoil(cluster["spec"])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(cluster, CLUSTER)
 
 
 def test_rays_version_is_the_pinned_one() -> None:

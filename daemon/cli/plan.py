@@ -24,6 +24,8 @@ def plan(
     gpus: Annotated[int, typer.Option(min=1, help="Devices of the kind the run was measured on.")] = 1,
     readers: Annotated[int, typer.Option(min=1, help="Readers, all states together.")] = 1,
     states: Annotated[int, typer.Option(min=1, help="Daemons, each with a state and a writer of its own.")] = 1,
+    embedders: Annotated[int, typer.Option(min=0, help="Devices that only embed; 0: shared as there is work.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Devices that only reconstruct; 0: shared as there is work.")] = 0,
     gpu_hour: Annotated[float, typer.Option(min=0, help="Price of a device for an hour.")] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,13 +38,17 @@ def plan(
 
       shapelode plan --images 5e9 --gpus 64 --readers 128 --states 8 --metrics http://127.0.0.1:9321/metrics
 
+      shapelode plan --images 1e9 --embedders 16 --workers 48 --readers 64 --metrics run.prom
+
       curl -s 127.0.0.1:9321/metrics > run.prom; shapelode plan --images 1e6 --gpu-hour 2.5 --metrics run.prom --json
     """
     from daemon.capacity import Crawl, forecast, measured
     from daemon.cli.output import print_json
 
     run = measured(_text(metrics))
-    crawl = Crawl(images, gpus, readers, states, gpu_hour)
+    if (embedders > 0) != (workers > 0):
+        raise ConfigError("give both --embedders and --workers, or none: devices are shared or they are not")
+    crawl = Crawl(images, embedders + workers or gpus, readers, states, gpu_hour, embedders, workers)
     found = forecast(run, crawl)
     if as_json:
         print_json({"measured": run, "crawl": crawl, "forecast": found})

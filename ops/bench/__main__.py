@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from rich.console import Console
 
 from index.backbones import Precision
+from ops.bench import capacity as capacity_benchmark
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
@@ -187,6 +188,20 @@ def memory(
     """Does memory stay flat over a long stream? Reader, sandbox and writer, with a stand-in encoder."""
     settings = memory_benchmark.Settings(images, batch=batch)
     _show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench capacity --sample 3 --crawl 8 --json capacity.json")
+def capacity(
+    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured.")] = 3,
+    crawl: Annotated[int, typer.Option(min=1, help="Shards that are forecast.")] = 8,
+    shapes: Annotated[int, typer.Option(min=1, help="Objects a shard, seen in no other.")] = 3,
+    views: Annotated[int, typer.Option(min=12, help="Photos of each.")] = 20,
+    seed: Annotated[int, typer.Option(help="Draws objects and photos.")] = 0,
+    json: Json = None,
+) -> None:
+    """What `shapelode plan` forecasts from a sample, beside what the crawl then takes."""
+    settings = capacity_benchmark.Settings(sample, crawl, shapes, views, seed)
+    _show(lambda: capacity_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

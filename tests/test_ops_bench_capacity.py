@@ -1,0 +1,123 @@
+"""The benchmark of the capacity model: when a crawl is done, and how forecast and measurement are compared."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.bench import capacity
+from ops.bench.capacity import Mined, Settings, compare, render, run, watch
+from ops.errors import StateError
+from tests.test_daemon_capacity import PAGE
+
+MIB = 2**20
+
+
+def page(images: int, recon_s: float = 0.3, running: int = 0) -> str:
+    """Metrics of a run that took as long for each image, whatever its length; nothing was stored before it."""
+    return f"""
+shapelode_images_total {images}
+shapelode_rejects_total 4
+shapelode_stored_images {images}
+shapelode_stage_seconds_sum{{stage="read"}} {0.02 * images}
+shapelode_stage_seconds_sum{{stage="embed"}} {0.1 * images}
+shapelode_stage_seconds_sum{{stage="commit"}} {0.01 * images}
+shapelode_recon_device_seconds_total{{device="cpu"}} {recon_s * images}
+shapelode_recon_jobs_total{{outcome="published"}} {images // 20}
+shapelode_recon_running_jobs {running}
+shapelode_versions_published_total {images // 20}
+shapelode_store_bytes {20000 * images}
+shapelode_index_bytes {4104 * images}
+shapelode_process_memory_bytes{{process="miner"}} {200 * MIB + 4104 * images}
+"""
+
+
+def figures(sample: str, crawl: str, seconds: float) -> dict[str, Any]:
+    report = compare(Mined(sample, 30.0), Mined(crawl, seconds), Settings())
+    return {measure.name: measure for measure in report.measures} | {"off": report.facts["furthest off"]}
+
+
+def test_a_crawl_that_goes_on_as_it_began_is_forecast() -> None:
+    found = figures(page(200), page(1000), seconds=300.0)
+    assert found["time, s"].value == pytest.approx(300) and found["time, s"].baselines == {"measured": 300.0}
+    assert found["disk, MB"].value == pytest.approx(20) and found["versions"].value == pytest.approx(50)
+    assert found["memory of the writer, MB"].value == pytest.approx((200 * MIB + 4104 * 1000) / 1e6)
+    assert found["furthest off, share of what was measured"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_what_is_furthest_off_is_told() -> None:
+    found = figures(page(200), page(1000, recon_s=0.4), seconds=330.0)
+    assert found["off"] == "reconstruction, s of a device"
+    assert found["furthest off, share of what was measured"].value == pytest.approx(0.25)
+    assert found["furthest off, share of what was measured"].baselines == {"to reach": 0.2}
+
+
+class Recorded:
+    """A daemon whose metrics are given, one page a look; the last stays."""
+
+    def __init__(self, *pages: str, code: int | None = None) -> None:
+        self._pages = list(pages)
+        self._code = code
+        self.looks = 0
+
+    def exit_code(self) -> int | None:
+        return self._code
+
+    def scrape(self) -> str:
+        self.looks += 1
+        return self._pages.pop(0) if len(self._pages) > 1 else self._pages[0]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that passes in sleeps alone."""
+    now = [0.0]
+    told = {"monotonic": staticmethod(lambda: now[0]), "sleep": staticmethod(lambda s: now.__setitem__(0, now[0] + 1))}
+    monkeypatch.setattr(capacity, "time", type("Clock", (), told))
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_crawl_is_done_when_nothing_has_happened_for_a_while_and_nothing_is_about_to() -> None:
+    daemon: Any = Recorded("", page(50), page(96), *[page(96, running=1)] * 20, page(96))
+    found = watch(daemon, 100)
+    assert found.text == page(96)
+    assert found.seconds == 22, "the last that happened was the end of a reconstruction"
+    assert daemon.looks == 23 + capacity._QUIET_S + 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_daemon_that_ends_or_never_does_is_said() -> None:
+    with pytest.raises(StateError, match="the daemon ended with 3"):
+        watch(Recorded(PAGE, code=3), 1)  # type: ignore[arg-type]
+    with pytest.raises(StateError, match="not done after 1800 s"):
+        watch(Recorded(page(50)), 100)  # type: ignore[arg-type]
+
+
+def test_each_shard_shows_objects_of_its_own(tmp_path: Path) -> None:
+    render(tmp_path / "crawl", 3, 2, Settings(shapes=1, views=2))
+    shards = sorted((tmp_path / "crawl").glob("*.tar"))
+    assert [shard.name for shard in shards] == ["00003.tar", "00004.tar"]
+    keys = [pictures(shard) for shard in shards]
+    assert [len(one) for one in keys] == [2, 2] and not keys[0] & keys[1]
+
+
+def pictures(shard: Path) -> set[str]:
+    with tarfile.open(shard) as tar:
+        return {name for name in tar.getnames() if name.endswith("jpg")}
+
+
+def test_both_crawls_are_mined_and_their_objects_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(capacity, "render", lambda folder, *given: done.append((folder.name, *given[:2])))
+
+    def mine(folder: Path, part: str, samples: int, tell: object) -> Mined:
+        done.append((part, samples))
+        return Mined(page(samples), 0.3 * samples)
+
+    monkeypatch.setattr(capacity, "mine", mine)
+    report = run(Settings(sample=2, crawl=5, shapes=3, views=20, seed=7))
+    assert done == [("sample", 7, 2), ("crawl", 9, 5), ("sample", 120), ("crawl", 300)]
+    assert report.measures[-1].value == pytest.approx(0, abs=1e-9)
