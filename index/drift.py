@@ -7,9 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from index.store import Transaction
-from index.tables import MICROS
-
 _MEMORY = 1024  # images after which an image counts for 1/e in the recent mean
 
 
@@ -41,11 +38,3 @@ class Drift:
         """One minus the cosine of the two means, in [0, 2]; 0 before anything has arrived."""
         scale = float(np.linalg.norm(self._total) * np.linalg.norm(self._recent))
         return 1.0 - float(self._total @ self._recent) / scale if scale else 0.0
-
-
-def total_of(txn: Transaction, dim: int) -> NDArray[np.float64]:
-    """Sum ``(dim,)`` of all stored descriptors, from the sums that micro-clusters keep."""
-    total = np.zeros(dim)
-    for record in txn.values(MICROS):
-        total += np.frombuffer(record.total, "<f4")
-    return total

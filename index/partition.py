@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +16,7 @@ from index.codec import decode_vector
 from index.derived import ended_by
 from index.heritage import hand_down
 from index.lists import add_source
-from index.records import ClusterRecord, LineageRecord, SampleRecord
+from index.records import ClusterRecord, LineageRecord, MicroRecord, SampleRecord
 from index.store import Transaction
 from index.tables import (
     CLUSTER_LINEAGE,
@@ -59,9 +59,8 @@ class Partition:
     def __init__(self, name: str, txn: Transaction) -> None:
         """Restores the clusterer to the state of the store."""
         self._clusterer = make_clusterer(name)
-        self._scalars = dict(txn.named(CLUSTERER))
-        _restore(self._clusterer, txn, self._scalars)
-        self._places = {record.id: (record.cluster, record.count) for record in txn.values(MICROS)}
+        self._places = _Places()
+        _restore(self._clusterer, txn, self._places)
 
     def learn(self, txn: Transaction, ids: list[int], vectors: NDArray[np.float32], source: str, at: int) -> Learned:
         """Clusters a batch and writes what changed, by repairs of the partition on the way as well.
@@ -122,6 +121,10 @@ class Partition:
         self._write(txn, at, gone)
         return events
 
+    def total(self) -> NDArray[np.float64]:
+        """Sum ``(D,)`` of the unit vectors of all images, empty before the first."""
+        return self._clusterer.total()
+
     @property
     def takes_back(self) -> bool:
         """Whether images can be handed back to the clusterer."""
@@ -154,7 +157,7 @@ class Partition:
         for image, micro in moved.items():
             self._move_image(txn, image, records[image], micro, fresh)
         self._write(txn, at, fresh)
-        return {image: self._places[micro][0] for image, micro in moved.items()}
+        return {image: self._places.of(micro)[0] for image, micro in moved.items()}
 
     @staticmethod
     def _move_image(txn: Transaction, image: int, record: SampleRecord, micro: int, fresh: Sources) -> None:
@@ -172,7 +175,7 @@ class Partition:
         deltas: Counter[int] = Counter()
         sources: Counter[tuple[int, str]] = Counter()
         for record in self._clusterer.changed():
-            before, count = self._places.get(record.id, (OUTLIER, 0))
+            before, count = self._places.of(record.id)
             deltas[before] -= count
             deltas[record.cluster] += record.count
             came = fresh.get(record.id, Counter())
@@ -185,7 +188,7 @@ class Partition:
             else:
                 _count_sources(sources, before, came, 1)
             txn.put(MICROS, record.id, record)
-            self._places[record.id] = (record.cluster, record.count)
+            self._places.note(record)
         for cluster, delta in deltas.items():
             if cluster != OUTLIER:
                 _resize(txn, cluster, delta, at)
@@ -196,11 +199,37 @@ class Partition:
 
     def _write_scalars(self, txn: Transaction) -> None:
         # Most of it changes with a repair alone and is large beside a batch, so only what changed is written.
-        for name, value in self._clusterer.scalars().items():
-            raw = msgspec.msgpack.encode(value)
-            if self._scalars.get(name) != raw:
-                txn.put(CLUSTERER, name, raw)
-                self._scalars[name] = raw
+        for name, value in self._clusterer.changed_scalars().items():
+            if value is None:
+                txn.delete(CLUSTERER, name)
+            else:
+                txn.put(CLUSTERER, name, msgspec.msgpack.encode(value))
+
+
+class _Places:
+    """Cluster and size of each micro-cluster as they are written."""
+
+    def __init__(self) -> None:
+        self._clusters, self._counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def of(self, micro: int) -> tuple[int, int]:
+        """Cluster and size, `OUTLIER` and 0 before it is written."""
+        known = micro < len(self._counts)
+        return (int(self._clusters[micro]), int(self._counts[micro])) if known else (OUTLIER, 0)
+
+    def note(self, record: MicroRecord) -> None:
+        """Takes over what is written."""
+        if record.id >= len(self._counts):
+            extra = max(64, record.id // 2) + record.id + 1 - len(self._counts)
+            self._clusters = np.concatenate([self._clusters, np.full(extra, OUTLIER, np.int64)])
+            self._counts = np.concatenate([self._counts, np.zeros(extra, np.int64)])
+        self._clusters[record.id], self._counts[record.id] = record.cluster, record.count
+
+    def along(self, records: Iterable[MicroRecord]) -> Iterator[MicroRecord]:
+        """Records, taken over as they pass."""
+        for record in records:
+            self.note(record)
+            yield record
 
 
 def _vectors(txn: Transaction, images: Sequence[int]) -> NDArray[np.float32]:
@@ -257,13 +286,17 @@ def _inherit(txn: Transaction, event: LineageEvent) -> None:
         write_cluster(txn, event.cluster, heir)
 
 
-def _restore(clusterer: OnlineClusterer, txn: Transaction, scalars: Mapping[str, bytes]) -> None:
+def _restore(clusterer: OnlineClusterer, txn: Transaction, places: _Places) -> None:
+    records = places.along(txn.values(MICROS))
+    scalars = {name: msgspec.msgpack.decode(raw) for name, raw in txn.named(CLUSTERER)}
+    if not clusterer.restore_by_replay and scalars:
+        clusterer.restore(records, scalars)
+        return
+    for _ in records:
+        pass
     if clusterer.restore_by_replay:
         _replay(clusterer, txn)
         clusterer.changed()  # all of it is stored already
-    elif scalars:
-        decoded = {name: msgspec.msgpack.decode(raw) for name, raw in scalars.items()}
-        clusterer.restore(list(txn.values(MICROS)), decoded)
 
 
 def _replay(clusterer: OnlineClusterer, txn: Transaction) -> None:

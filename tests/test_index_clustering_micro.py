@@ -38,7 +38,7 @@ def test_records_bring_the_table_back_bit_for_bit() -> None:
     table = filled()
     table.join(9, np.array([0.1, 1 / 3, 1e-8], np.float32))
     records, other = table.take_dirty(), MicroTable()
-    other.load(list(reversed(records)))
+    other.load(records)
     assert other.totals.tobytes() == table.totals.tobytes()
     assert np.array_equal(other.counts, table.counts) and np.array_equal(other.clusters, table.clusters)
     assert other.take_dirty() == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -154,6 +154,10 @@ class OnlineClusterer(Clusterer, abc.ABC):
         """Vectors in each cluster, outliers left out."""
 
     @abc.abstractmethod
+    def total(self) -> NDArray[np.float64]:
+        """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
+
+    @abc.abstractmethod
     def changed(self) -> list[MicroRecord]:
         """Micro-clusters that changed since the last call, to be written over those with the same id."""
 
@@ -161,9 +165,13 @@ class OnlineClusterer(Clusterer, abc.ABC):
     def scalars(self) -> dict[str, Any]:
         """The rest of the state, to be written whole; numbers, strings and bytes only."""
 
+    def changed_scalars(self) -> dict[str, Any]:
+        """Of the rest of the state what may have changed since the last call; None for what is gone."""
+        return self.scalars()
+
     @abc.abstractmethod
-    def restore(self, micros: Sequence[MicroRecord], scalars: Mapping[str, Any]) -> None:
-        """Takes over the latest record of each micro-cluster and the latest scalars.
+    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
+        """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Whatever is learnt afterwards ends the same, bit for bit, as without the interruption.
 

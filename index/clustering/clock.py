@@ -17,15 +17,19 @@ class RepairClock:
         min_inserts: inserts before the first repair, and the fewest between two.
         learnt: vectors learnt.
         since_repair: of these, since the last repair.
+        pace: inserts after which a repair is due whatever the growth, 0 while growth decides.
     """
 
     growth: float
     min_inserts: int
     learnt: int = 0
     since_repair: int = 0
+    pace: int = 0
 
     def until_due(self) -> int:
         """Vectors to learn until a repair is due, 0 if it is due now."""
+        if self.pace:
+            return max(self.pace - self.since_repair, 0)
         repaired = self.learnt - self.since_repair
         return max(max(self.min_inserts, int(self.growth * repaired)) - self.since_repair, 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -134,7 +134,7 @@ class DBStream(TabledClusterer):
         """Empty: the state comes back by replay."""
         return {}
 
-    def restore(self, micros: Sequence[MicroRecord], scalars: Mapping[str, Any]) -> None:
+    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
         """Not possible from records.
 
         Raises:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clustering.base import FloatArray
+from index.clustering.base import FloatArray, IntArray
+from index.clustering.cells import CellLists, Cells
 from index.clustering.micro import MicroTable
 from index.clustering.space import Space
 
@@ -15,6 +16,8 @@ SAME = 0.999
 """Cosine from which two vectors are one picture while there is no fitted space yet."""
 
 _SLACK = 1e-3  # what float32 and the order of summation may do to a similarity
+_BLOCK = 8192  # sums mapped at once; bounds memory
+_PROBED = 12  # cells looked at for the micro-cluster that a vector may join
 
 
 class Joiner:
@@ -30,8 +33,8 @@ class Joiner:
         self._threshold = threshold if space else SAME
         self._size = 0
         self._rows = np.zeros((0, 0), np.float32)
-        if len(table):
-            self._append(self._map(table.totals))
+        for begin in range(0, len(table), _BLOCK):
+            self._append(self._map(table.totals[begin : begin + _BLOCK]), len(table))
 
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join."""
@@ -70,15 +73,52 @@ class Joiner:
     def _map(self, totals: FloatArray) -> FloatArray:
         return map_vectors(self._space, totals).astype(np.float32)
 
-    def _append(self, rows: FloatArray) -> None:
+    def _append(self, rows: FloatArray, expected: int = 0) -> None:
         needed = self._size + len(rows)
         if needed > len(self._rows):
-            grown = np.zeros((needed + max(64, needed // 2), rows.shape[1]), np.float32)
+            grown = np.zeros((max(needed, expected) + max(64, needed // 2), rows.shape[1]), np.float32)
             if self._size:
                 grown[: self._size] = self._rows[: self._size]
             self._rows = grown
         self._rows[self._size : needed] = rows
         self._size = needed
+
+
+class CellJoiner(Joiner):
+    """Looks for micro-clusters only in the cells nearest to a vector, so that the cost hardly grows with their number.
+
+    What nearly looks the same is in the same cell or in one of the nearest; which cells those are depends on their
+    middles and the micro-cluster's sum alone, not on when it came.
+    """
+
+    def __init__(self, table: MicroTable, space: Space, threshold: float, cells: Cells) -> None:
+        super().__init__(table, space, threshold)
+        self._cells = cells
+        self._lists = CellLists(len(cells))
+        self._lists.fill(cells.place(self.rows))
+
+    @property
+    def rows(self) -> FloatArray:
+        """``(M, r)`` micro-clusters in the space."""
+        return self._rows[: self._size]
+
+    @property
+    def lists(self) -> CellLists:
+        """Which micro-clusters are in which cell."""
+        return self._lists
+
+    def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+        """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""
+        found: list[IntArray] = []
+        for row, cells in zip(mapped.astype(np.float32), self._cells.near(mapped, _PROBED), strict=True):
+            some = self._lists.inside(cells)
+            found.append(some[self._rows[some] @ row >= self._threshold - _SLACK])
+        return found
+
+    def refresh(self, micro: int) -> None:
+        """Takes over a micro-cluster that has been opened or joined."""
+        super().refresh(micro)
+        self._lists.put(micro, int(self._cells.place(self._rows[micro : micro + 1])[0]))
 
 
 def map_vectors(space: Space | None, vectors: FloatArray) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,11 @@ class MicroTable:
         self._dirty.update(np.flatnonzero(self.clusters != clusters).tolist())
         self._clusters[: self._size] = clusters
 
+    def relabel_some(self, micros: IntArray, clusters: IntArray) -> None:
+        """Sets the cluster of some micro-clusters."""
+        self._dirty.update(micros[self._clusters[micros] != clusters].tolist())
+        self._clusters[micros] = clusters
+
     def labels_of(self, micros: IntArray) -> IntArray:
         """Clusters of micro-clusters.
 
@@ -133,23 +138,32 @@ class MicroTable:
         ids, self._dirty = sorted(self._dirty), set()
         return [self._record(micro) for micro in ids]
 
-    def load(self, records: Sequence[MicroRecord]) -> None:
-        """Replaces the table by records.
+    def load(self, records: Iterable[MicroRecord]) -> None:
+        """Replaces the table by records in order of id, one at a time: there may be many.
 
         Raises:
-            StateError: ids have gaps, or vectors differ in length.
+            StateError: ids have gaps or are out of order, or vectors differ in length.
         """
-        ordered = sorted(records, key=lambda record: record.id)
-        if [record.id for record in ordered] != list(range(len(ordered))):
-            raise StateError("the store's micro-clusters are not numbered without gaps: restore a backup")
-        rows = [np.frombuffer(record.total, "<f4") for record in ordered]
-        if len({len(row) for row in rows}) > 1:
-            raise StateError("the store's micro-clusters differ in dimension: restore a backup")
-        self._totals = np.array(rows, np.float32) if rows else np.zeros((0, 0), np.float32)
-        self._counts = np.array([record.count for record in ordered], np.int64)
-        self._clusters = np.array([record.cluster for record in ordered], np.int64)
-        self._size, self._dirty = len(ordered), set()
-        self._barred = {record.id: frozenset(record.barred) for record in ordered if record.barred}
+        self._totals, self._size = np.zeros((0, 0), np.float32), 0
+        self._counts, self._clusters = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._dirty, self._barred = set(), {}
+        for record in records:
+            row = np.frombuffer(record.total, "<f4")
+            if record.id != self._size:
+                raise StateError("the store's micro-clusters are not numbered without gaps: restore a backup")
+            if not self._size:
+                self._totals = np.zeros((0, len(row)), np.float32)
+            if len(row) != self.dim:
+                raise StateError("the store's micro-clusters differ in dimension: restore a backup")
+            self._load(record, row)
+
+    def _load(self, record: MicroRecord, row: FloatArray) -> None:
+        self._reserve(record.id + 1)
+        self._size = record.id + 1
+        self._totals[record.id], self._counts[record.id] = row, record.count
+        self._clusters[record.id] = record.cluster
+        if record.barred:
+            self._barred[record.id] = frozenset(record.barred)
 
     def _record(self, micro: int) -> MicroRecord:
         total = np.asarray(self._totals[micro], "<f4").tobytes()

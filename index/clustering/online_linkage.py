@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from index.clustering.base import (
     LineageEvent,
     unit_rows,
 )
-from index.clustering.joining import Joiner, map_vectors
+from index.clustering.joining import CellJoiner, Joiner, map_vectors
 from index.clustering.lineage import carry_ids
 from index.clustering.linkage import average_linkage
+from index.clustering.profiles import CellProfiles
+from index.clustering.rolling import OUTGROWN, Rolling, begin, mean_rows, sample_of
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
 from index.clustering.tabled import TabledClusterer
@@ -30,6 +32,8 @@ _MOST_RETURNS = 3
 """Clusters that a micro-cluster is barred from, after which it stays an outlier."""
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
+_REGION = 0.4
+"""Micro-clusters of a region, as a share of those that are regrouped at once."""
 
 
 class OnlineLinkage(TabledClusterer):
@@ -41,6 +45,10 @@ class OnlineLinkage(TabledClusterer):
     Since micro-clusters keep sums of unit vectors and a repair depends on them alone, the order of arrival
     matters only through the near-duplicates.
 
+    Beyond `whole` micro-clusters no insert may wait for all of them: space and cells are fixed until their number
+    has doubled, vectors are compared with what is in the nearest cells, and a repair goes over regions of neighbouring
+    cells, one slice each time a fixed number of vectors has come.
+
     Args:
         z: mean similarity that holds a cluster together, in standard deviations above unrelated
             pairs. Smaller gives fewer, wider clusters.
@@ -48,6 +56,7 @@ class OnlineLinkage(TabledClusterer):
         min_size: a group of fewer vectors is no cluster, its members are outliers.
         growth: a repair is due when the stream has grown by this share since the last one.
         min_inserts: inserts before the first repair, and the fewest between two that come due.
+        whole: micro-clusters up to which a repair regroups all of them.
 
     Examples:
         >>> import numpy as np
@@ -68,17 +77,23 @@ class OnlineLinkage(TabledClusterer):
         min_size: int = 3,
         growth: float = 0.1,
         min_inserts: int = 32,
+        whole: int = 10_000,
     ) -> None:
-        if not 0 < same <= 1 or growth <= 0 or min(min_size, min_inserts) < 1:
-            raise ConfigError("linkage: needs 0 < same <= 1, growth > 0, min_size >= 1, min_inserts >= 1")
+        if not 0 < same <= 1 or growth <= 0 or min(min_size, min_inserts) < 1 or whole < MIN_FIT:
+            raise ConfigError(
+                f"linkage: needs 0 < same <= 1, growth > 0, min_size >= 1, min_inserts >= 1, whole >= {MIN_FIT}"
+            )
         self.z = z
         self.same = same
         self.min_size = min_size
         self.growth = growth
         self.min_inserts = min_inserts
+        self.whole = whole
         self._begin(growth, min_inserts)
-        self._snapshot: Snapshot | None = None
-        self._joiner = Joiner(self._table, None, same)
+        self._snapshot: Snapshot | CellProfiles | None = None
+        self._told: Snapshot | CellProfiles | None = None  # what `changed_scalars` has given already
+        self._rolling: Rolling | None = None
+        self._joiner: Joiner = Joiner(self._table, None, same)
 
     def learn_one(self, x: dict[FeatureName, Any]) -> None:
         """Learns one dictionary of features; features may come and go."""
@@ -108,7 +123,7 @@ class OnlineLinkage(TabledClusterer):
             micros += learnt
             strengths.append(strength)
             if not self._clock.until_due():
-                events += self.repair()
+                events += self._repair_due()
         ids = np.array(micros, np.int64)
         clusters = self._table.labels_of(ids)
         strength = np.where(clusters == OUTLIER, 0, np.concatenate(strengths)).astype(np.float32)
@@ -130,7 +145,72 @@ class OnlineLinkage(TabledClusterer):
         return Assignments(ids, clusters, np.where(clusters == OUTLIER, 0, strength).astype(np.float32))
 
     def repair(self) -> list[LineageEvent]:
-        """Fits the space anew, regroups all micro-clusters, and carries the ids over."""
+        """Fits the space anew, regroups all micro-clusters, and carries the ids over; many of them region by region."""
+        if not self._rolls():
+            return self._repair_whole()
+        events = self._repair_due()
+        while self._rolling is not None and not self._rolling.swept:
+            events += self._repair_region(self._rolling)
+        return events
+
+    def _rolls(self) -> bool:
+        return self._rolling is not None or len(self._table) > self.whole
+
+    def _repair_due(self) -> list[LineageEvent]:
+        """As much of a repair as is done between two inserts."""
+        if not self._rolls():
+            return self._repair_whole()
+        if self._rolling is None or len(self._table) >= OUTGROWN * self._rolling.fitted:
+            self._rolling = self._fitted() or self._rolling
+        return self._repair_whole() if self._rolling is None else self._repair_region(self._rolling)
+
+    def _fitted(self) -> Rolling | None:
+        """Space, cells and profiles anew, the clusters as they are; None where the vectors do not vary."""
+        table = self._table
+        live = np.flatnonzero(table.counts > 0)
+        sample = sample_of(live, len(table))
+        space = fit_space(unit_rows(table.totals[sample]), table.counts[sample])
+        if space is None:
+            return None
+        rolling = begin(space, map_vectors(space, table.totals[sample]).astype(np.float32), table)
+        self._snapshot = rolling.profiles
+        self._joiner = joiner = CellJoiner(table, space, self.same, rolling.profiles.cells)
+        labels = table.clusters.copy()
+        labels[list(table.barred)] = OUTLIER  # what may leave at any time shapes no cluster
+        for cluster, profile in mean_rows(labels, joiner.rows, table.counts).items():
+            rolling.profiles.put(cluster, profile)
+        if self._rolling is not None:
+            rolling.profiles.succeed(self._rolling.profiles)
+        return rolling
+
+    def _repair_region(self, rolling: Rolling) -> list[LineageEvent]:
+        """Regroups the clusters and outliers of the next region; ids and all other clusters stay."""
+        self._clock.repaired()
+        table, joiner = self._table, self._joiner
+        assert isinstance(joiner, CellJoiner)
+        if rolling.swept:
+            rolling.begin_sweep(joiner, int(_REGION * self.whole))
+            share = self.growth * self._clock.learnt / rolling.regions
+            rolling.pace = self._clock.pace = max(self.min_inserts, int(share))
+        members = rolling.take(table, joiner)
+        before = set(table.clusters[members].tolist()) - {OUTLIER}
+        barred = [micro for micro in members.tolist() if micro in table.barred]
+        live = members[(table.counts[members] > 0) & ~np.isin(members, barred)]
+        counts, space = table.counts[live], rolling.profiles.space
+        rows = map_vectors(space, table.totals[live])
+        groups = average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
+        labels, events, self._next_cluster = carry_ids(
+            table.clusters[live], groups, counts, self.min_size, self._next_cluster
+        )
+        rolling.replace(before, labels, rows, counts)
+        self._bar_heirs(events)
+        table.relabel_some(live, labels)
+        for micro in barred:
+            table.move(micro, self._elsewhere(micro))
+        after = set(table.clusters[members[table.counts[members] > 0]].tolist())
+        return [*events, *_dissolved(before - after, events)]
+
+    def _repair_whole(self) -> list[LineageEvent]:
         self._clock.repaired()
         table = self._table
         before = set(self.sizes())
@@ -155,7 +235,7 @@ class OnlineLinkage(TabledClusterer):
             clusters[micro] = self._elsewhere(micro)
         table.relabel(clusters)
         self._rebuild_joiner()
-        return [*events, *self._silently_ended(before, events)]
+        return [*events, *_dissolved(before - set(self.sizes()), events)]
 
     def _bar_heirs(self, events: Sequence[LineageEvent]) -> None:
         """What may not be in a cluster may not be in the one that takes it in either."""
@@ -163,11 +243,6 @@ class OnlineLinkage(TabledClusterer):
             for micro, barred in list(self._table.barred.items()):
                 if event.kind == "merged" and barred.intersection(event.others):
                     self._table.bar(micro, (event.cluster,))
-
-    def _silently_ended(self, before: set[int], events: Sequence[LineageEvent]) -> list[LineageEvent]:
-        """Clusters of nothing but barred micro-clusters, which the regrouping does not know of."""
-        told = {other for event in events for other in (event.cluster, *event.others)}
-        return [LineageEvent("dissolved", cluster) for cluster in sorted(before - set(self.sizes()) - told)]
 
     def _elsewhere(self, micro: int) -> int:
         """The cluster that suits a barred micro-cluster best of those it may be in, `OUTLIER` for none."""
@@ -204,21 +279,36 @@ class OnlineLinkage(TabledClusterer):
             self._clock.forget(left)
             self._joiner.refresh(micro)
         ended = sorted(before - set(self.sizes()))
-        if self._snapshot is not None and ended:
+        if isinstance(self._snapshot, Snapshot) and ended:
             self._snapshot = self._snapshot.without(ended)
+        elif isinstance(self._snapshot, CellProfiles):
+            self._snapshot.drop(ended)
         return [LineageEvent("deleted", cluster) for cluster in ended]
 
     def scalars(self) -> dict[str, Any]:
         """Counters and the snapshot of the last repair."""
-        state: dict[str, Any] = {
+        if self._rolling is not None:
+            return self._counters() | self._rolling.pack()
+        return self._counters() | (self._snapshot.pack() if isinstance(self._snapshot, Snapshot) else {})
+
+    def changed_scalars(self) -> dict[str, Any]:
+        """Counters, and of the snapshot what has changed since the last call."""
+        told, self._told = self._told, self._snapshot
+        if self._rolling is not None:
+            gone: dict[str, Any] = {"profile_ids": None, "profiles": None} if told is not self._snapshot else {}
+            return self._counters() | gone | self._rolling.changes()
+        fresh = isinstance(self._snapshot, Snapshot) and told is not self._snapshot
+        return self.scalars() if fresh else self._counters()
+
+    def _counters(self) -> dict[str, Any]:
+        return {
             "next_cluster": self._next_cluster,
             "learnt": self._clock.learnt,
             "since_repair": self._clock.since_repair,
         }
-        return state | (self._snapshot.pack() if self._snapshot else {})
 
-    def restore(self, micros: Sequence[MicroRecord], scalars: Mapping[str, Any]) -> None:
-        """Takes over the latest record of each micro-cluster and the latest scalars.
+    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
+        """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Raises:
             StateError: records are missing or do not fit each other.
@@ -227,7 +317,12 @@ class OnlineLinkage(TabledClusterer):
         self._next_cluster = int(scalars.get("next_cluster", FIRST_CLUSTER))
         self._clock.learnt = int(scalars.get("learnt", 0))
         self._clock.since_repair = int(scalars.get("since_repair", 0))
-        self._snapshot = unpack(scalars) if "rank" in scalars else None
+        self._rolling = Rolling.unpack(scalars) if "cell_first" in scalars else None
+        if self._rolling is not None:
+            self._snapshot, self._clock.pace = self._rolling.profiles, self._rolling.pace
+        else:
+            self._snapshot = unpack(scalars) if "rank" in scalars else None
+        self._told = self._snapshot
         if self._clock.learnt != int(self._table.counts.sum()):
             raise StateError(f"micro-clusters do not add up to {self._clock.learnt} images: restore a backup")
         self._rebuild_joiner()
@@ -261,4 +356,14 @@ class OnlineLinkage(TabledClusterer):
         return micros, strength
 
     def _rebuild_joiner(self) -> None:
-        self._joiner = Joiner(self._table, self._space, self.same)
+        if self._rolling is not None:
+            profiles = self._rolling.profiles
+            self._joiner = CellJoiner(self._table, profiles.space, self.same, profiles.cells)
+        else:
+            self._joiner = Joiner(self._table, self._space, self.same)
+
+
+def _dissolved(ended: set[int], events: Sequence[LineageEvent]) -> list[LineageEvent]:
+    """Clusters of nothing but barred micro-clusters, which a regrouping does not know of."""
+    told = {other for event in events for other in (event.cluster, *event.others)}
+    return [LineageEvent("dissolved", cluster) for cluster in sorted(ended - told)]

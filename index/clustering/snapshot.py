@@ -60,11 +60,7 @@ class Snapshot:
     def pack(self) -> dict[str, Any]:
         """Numbers and bytes that `unpack` takes."""
         return {
-            "rank": self.space.projection.shape[1],
-            "mean": _raw(self.space.mean),
-            "projection": _raw(self.space.projection),
-            "chance": self.space.chance,
-            "deviation": self.space.deviation,
+            **pack_space(self.space),
             "profile_ids": np.asarray(self.ids, "<i8").tobytes(),
             "profiles": _raw(self.profiles),
         }
@@ -86,16 +82,38 @@ def unpack(packed: Mapping[str, Any]) -> Snapshot:
     Raises:
         StateError: a part is missing or of the wrong size.
     """
+    space = unpack_space(packed)
     try:
-        rank = int(packed["rank"])
-        mean = _floats(packed["mean"])
-        projection = _floats(packed["projection"]).reshape(len(mean), rank)
         ids = np.frombuffer(packed["profile_ids"], "<i8").astype(np.int64)
-        profiles = _floats(packed["profiles"]).reshape(len(ids), rank)
-        space = Space(mean, projection, float(packed["chance"]), float(packed["deviation"]))
+        profiles = _floats(packed["profiles"]).reshape(len(ids), space.projection.shape[1])
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(f"the store's clusterer state is damaged ({error}): restore a backup") from error
     return Snapshot(space, ids, profiles)
+
+
+def pack_space(space: Space) -> dict[str, Any]:
+    """Numbers and bytes that `unpack_space` takes."""
+    return {
+        "rank": space.projection.shape[1],
+        "mean": _raw(space.mean),
+        "projection": _raw(space.projection),
+        "chance": space.chance,
+        "deviation": space.deviation,
+    }
+
+
+def unpack_space(packed: Mapping[str, Any]) -> Space:
+    """The space that `pack_space` wrote.
+
+    Raises:
+        StateError: a part is missing or of the wrong size.
+    """
+    try:
+        rank, mean = int(packed["rank"]), _floats(packed["mean"])
+        projection = _floats(packed["projection"]).reshape(len(mean), rank)
+        return Space(mean, projection, float(packed["chance"]), float(packed["deviation"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StateError(f"the store's clusterer state is damaged ({error}): restore a backup") from error
 
 
 def _raw(values: FloatArray) -> bytes:

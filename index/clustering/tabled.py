@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from river.base.typing import FeatureName
 
 from index.clustering.base import FIRST_CLUSTER, FeatureColumns, IntArray, LineageEvent, OnlineClusterer
@@ -42,6 +44,10 @@ class TabledClusterer(OnlineClusterer, abc.ABC):
     def sizes(self) -> dict[int, int]:
         """Vectors in each cluster, outliers left out."""
         return self._table.sizes()
+
+    def total(self) -> NDArray[np.float64]:
+        """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
+        return np.asarray(np.add.reduce(self._table.totals, axis=0, dtype=np.float64))
 
     def changed(self) -> list[MicroRecord]:
         """Micro-clusters that changed since the last call."""

@@ -1,0 +1,200 @@
+"""Coarse cells of the space: where to look instead of everywhere, once there is too much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clustering.base import FloatArray, IntArray
+from ops.errors import StateError
+
+_ROUNDS = 8  # of k-means
+_BLOCK = 8192  # rows compared with the middles at once; bounds memory
+NONE = -1
+"""The cell of a number that is in none."""
+
+
+class Cells:
+    """Middles in two levels, fixed once they are learnt: the cell of a row depends on the row and on them alone.
+
+    A row goes to the nearest middle of the upper level and there to the nearest leaf, at the cost of the square root
+    of the number of leaves; what is near a query is looked for among all leaves.
+    """
+
+    def __init__(self, tops: FloatArray, leaves: FloatArray, first: IntArray) -> None:
+        """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
+        self.tops, self.leaves, self.first = tops, leaves, first
+        self._tops, self._leaves = tops.T.astype(np.float64), leaves.T.astype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.leaves)
+
+    def place(self, rows: NDArray[Any]) -> IntArray:
+        """The cell of each row ``(N, r)``."""
+        found = np.empty(len(rows), np.int64)
+        for begin in range(0, len(rows), _BLOCK):
+            block = np.asarray(rows[begin : begin + _BLOCK], np.float64)
+            upper = (block @ self._tops).argmax(axis=1)
+            for top in np.unique(upper).tolist():
+                inside = np.flatnonzero(upper == top)
+                low, high = self.first[top], self.first[top + 1]
+                found[begin + inside] = low + (block[inside] @ self._leaves[:, low:high]).argmax(axis=1)
+        return found
+
+    def near(self, rows: NDArray[np.float64], count: int) -> IntArray:
+        """The cells ``(N, count)`` whose leaves are nearest to each row, in no order; fewer if there are fewer."""
+        scores = rows @ self._leaves
+        if count >= len(self):
+            return np.tile(np.arange(len(self)), (len(rows), 1))
+        return np.asarray(np.argpartition(-scores, count, axis=1)[:, :count], np.int64)
+
+    def pack(self) -> dict[str, bytes]:
+        """What `unpack_cells` takes."""
+        return {
+            "cell_tops": np.asarray(self.tops, "<f4").tobytes(),
+            "cell_leaves": np.asarray(self.leaves, "<f4").tobytes(),
+            "cell_first": np.asarray(self.first, "<i8").tobytes(),
+        }
+
+
+def unpack_cells(packed: Mapping[str, Any], rank: int) -> Cells:
+    """The cells that `Cells.pack` wrote, of a space of ``rank`` dimensions.
+
+    Raises:
+        StateError: a part is missing or of the wrong size.
+    """
+    try:
+        tops, leaves = (np.frombuffer(packed[name], "<f4").reshape(-1, rank) for name in ("cell_tops", "cell_leaves"))
+        first = np.frombuffer(packed["cell_first"], "<i8").astype(np.int64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StateError(f"the store's clusterer state is damaged ({error}): restore a backup") from error
+    if len(first) != len(tops) + 1 or first[-1] != len(leaves):
+        raise StateError("the store's clusterer state is damaged (cells do not fit each other): restore a backup")
+    return Cells(tops.astype(np.float32), leaves.astype(np.float32), first)
+
+
+def learn_cells(sample: FloatArray, count: int) -> Cells:
+    """About ``count`` cells, learnt by k-means from a sample ``(N, r)`` of unit rows; the same for the same sample."""
+    count = max(1, min(count, len(sample)))
+    tops = _means(sample, max(1, int(np.sqrt(count))))
+    upper = (sample @ tops.T).argmax(axis=1)
+    parts: list[FloatArray] = []
+    for top in range(len(tops)):
+        inside = sample[upper == top]
+        share = max(1, round(count * len(inside) / len(sample)))
+        parts.append(_means(inside, min(share, len(inside))) if len(inside) else tops[top : top + 1])
+    first = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    return Cells(tops, np.concatenate(parts), first)
+
+
+def _means(rows: FloatArray, count: int) -> FloatArray:
+    if count == len(rows):
+        return rows.copy()
+    made: Any = faiss.Kmeans(
+        rows.shape[1], count, niter=_ROUNDS, seed=1, spherical=True, min_points_per_centroid=1,
+        max_points_per_centroid=len(rows),
+    )  # fmt: skip
+    made.train(np.ascontiguousarray(rows, np.float32))
+    return np.asarray(made.centroids, np.float32).reshape(count, -1).copy()
+
+
+class CellLists:
+    """Which numbers are in which cell; each is in one cell or none."""
+
+    def __init__(self, cells: int) -> None:
+        self._lists = [np.zeros(0, np.int64) for _ in range(cells)]
+        self._sizes = np.zeros(cells, np.int64)
+        self._cell = np.zeros(0, np.int64)  # of each number
+        self._slot = np.zeros(0, np.int64)
+
+    @property
+    def sizes(self) -> IntArray:
+        """``(L,)`` numbers in each cell."""
+        return self._sizes
+
+    def cell_of(self, numbers: IntArray) -> IntArray:
+        """The cell of each number, `NONE` for none."""
+        found = np.full(len(numbers), NONE, np.int64)
+        known = numbers < len(self._cell)
+        found[known] = self._cell[numbers[known]]
+        return found
+
+    def fill(self, cells: IntArray) -> None:
+        """Puts the numbers 0, 1, ... into these cells; only into empty lists."""
+        order = np.argsort(cells, kind="stable")
+        self._sizes = np.bincount(cells, minlength=len(self._lists))
+        self._lists = np.split(order, np.cumsum(self._sizes)[:-1])
+        self._cell, self._slot = cells.copy(), np.empty(len(cells), np.int64)
+        starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
+        self._slot[order] = np.arange(len(cells)) - np.repeat(starts, self._sizes)
+
+    def put(self, number: int, cell: int) -> None:
+        """Puts a number into a cell, out of the one it was in."""
+        self._reserve(number + 1)
+        if self._cell[number] == cell:
+            return
+        self.drop(number)
+        size = int(self._sizes[cell])
+        if size == len(self._lists[cell]):
+            self._lists[cell] = np.concatenate([self._lists[cell], np.zeros(max(8, size // 2), np.int64)])
+        self._lists[cell][size] = number
+        self._cell[number], self._slot[number] = cell, size
+        self._sizes[cell] += 1
+
+    def drop(self, number: int) -> None:
+        """Takes a number out of its cell, if it is in one."""
+        cell = int(self._cell[number]) if number < len(self._cell) else NONE
+        if cell == NONE:
+            return
+        slot, last = int(self._slot[number]), int(self._sizes[cell]) - 1
+        moved = self._lists[cell][last]
+        self._lists[cell][slot], self._slot[moved] = moved, slot
+        self._sizes[cell] = last
+        self._cell[number] = NONE
+
+    def inside(self, cells: IntArray) -> IntArray:
+        """The numbers in these cells."""
+        return np.concatenate([self._lists[cell][: self._sizes[cell]] for cell in cells.tolist()])
+
+    def _reserve(self, size: int) -> None:
+        if size > len(self._cell):
+            extra = max(64, size // 2) + size - len(self._cell)
+            self._cell = np.concatenate([self._cell, np.full(extra, NONE, np.int64)])
+            self._slot = np.concatenate([self._slot, np.zeros(extra, np.int64)])
+
+
+def regions_of(leaves: FloatArray, weights: IntArray, limit: int, seed: int) -> IntArray:
+    """Groups neighbouring cells, so that the cells of each group weigh ``limit`` or less together, if each does alone.
+
+    A group that is too heavy is cut in two between a cell, drawn by the seed, and the one farthest from it, at the
+    half of the weight; another seed draws other borders.
+
+    Args:
+        leaves: ``(L, r)`` middles of the cells.
+        weights: ``(L,)`` what is in each.
+        limit: of a group's weight.
+        seed: of the draw.
+
+    Returns:
+        ``(L,)`` number of each cell's group, from 0 without gaps.
+    """
+    random = np.random.default_rng(seed)
+    found = np.zeros(len(leaves), np.int64)
+    pending, number = [np.arange(len(leaves))], 0
+    while pending:
+        group = pending.pop()
+        if len(group) == 1 or weights[group].sum() <= limit:
+            found[group] = number
+            number += 1
+            continue
+        pivot = leaves[group[random.integers(len(group))]]
+        far = leaves[group[(leaves[group] @ pivot).argmin()]]
+        order = group[np.argsort(leaves[group] @ (pivot - far), kind="stable")]
+        run = np.cumsum(weights[order])
+        cut = int(np.clip(np.searchsorted(run, run[-1] / 2) + 1, 1, len(order) - 1))
+        pending += [order[:cut], order[cut:]]
+    return found

@@ -1,0 +1,74 @@
+"""Coarse cells: where rows go, where queries look, and how cells are grouped into regions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.clustering.base import unit_rows
+from index.clustering.cells import NONE, CellLists, learn_cells, regions_of, unpack_cells
+from ops.errors import StateError
+
+ROWS = unit_rows(np.random.default_rng(0).normal(size=(600, 12)) + 3 * np.eye(12)[np.arange(600) % 12])
+
+
+def test_what_looks_the_same_is_looked_for_where_it_is() -> None:
+    cells = learn_cells(ROWS, 40)
+    home = cells.place(ROWS)
+    assert 30 <= len(cells) <= 50 and len(np.unique(home)) > 20
+    near = cells.near((ROWS + 1e-3).astype(np.float64), 4)
+    assert near.shape == (600, 4) and np.mean((near == home[:, None]).any(axis=1)) > 0.97
+    assert np.array_equal(np.sort(cells.near(ROWS[:2].astype(np.float64), 99)[0]), np.arange(len(cells)))
+
+
+def test_the_cell_of_a_row_depends_on_nothing_else() -> None:
+    cells = learn_cells(ROWS, 40)
+    alone = [int(cells.place(row[None])[0]) for row in ROWS]
+    assert alone == cells.place(ROWS).tolist() == unpack_cells(cells.pack(), 12).place(ROWS).tolist()
+    assert np.array_equal(learn_cells(ROWS, 40).leaves, cells.leaves)
+
+
+@pytest.mark.parametrize("name", ["cell_tops", "cell_leaves", "cell_first"])
+def test_damaged_cells_are_refused(name: str) -> None:
+    packed = learn_cells(ROWS, 20).pack()
+    with pytest.raises(StateError, match="restore a backup"):
+        unpack_cells({**packed, name: packed[name][:-8]}, 12)
+
+
+def test_there_are_no_more_cells_than_rows() -> None:
+    assert len(learn_cells(ROWS[:3], 100)) == 3 and len(learn_cells(ROWS[:1], 5)) == 1
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(-1, 3)), max_size=60), st.lists(st.integers(0, 3), max_size=9)
+)
+def test_every_number_is_in_the_cell_it_was_put_into_last(steps: list[tuple[int, int]], start: list[int]) -> None:
+    lists = CellLists(4)
+    lists.fill(np.array(start, np.int64))
+    wanted = dict(enumerate(start))
+    for number, cell in steps:
+        if cell < 0:
+            lists.drop(number)
+            wanted.pop(number, None)
+        else:
+            lists.put(number, cell)
+            wanted[number] = cell
+    for cell in range(4):
+        inside = sorted(lists.inside(np.array([cell])).tolist())
+        assert inside == [number for number in sorted(wanted) if wanted[number] == cell]
+    assert lists.cell_of(np.arange(14)).tolist() == [wanted.get(number, NONE) for number in range(14)]
+    assert lists.sizes.sum() == len(wanted)
+
+
+def test_regions_are_bounded_and_their_borders_move() -> None:
+    leaves = learn_cells(ROWS, 60).leaves
+    weights = np.random.default_rng(1).integers(0, 20, len(leaves))
+    first, second = (regions_of(leaves, weights, 100, seed) for seed in (1, 2))
+    for regions in (first, second):
+        heavy = np.bincount(regions, weights=weights)
+        assert heavy.max() <= 100 and heavy.sum() == weights.sum() and (np.bincount(regions) > 0).all()
+    assert not np.array_equal(first, second) and np.array_equal(first, regions_of(leaves, weights, 100, 1))
+    assert len(np.unique(regions_of(leaves, 1000 + weights, 100, 1))) == len(leaves)  # each alone is too heavy

@@ -1,0 +1,143 @@
+"""Repairs in slices: as good as whole ones, bounded, and the same after a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from index.clustering import online_linkage
+from index.clustering.base import FloatArray
+from index.clustering.joining import CellJoiner
+from index.clustering.online_linkage import OnlineLinkage
+from index.records import OUTLIER, MicroRecord
+from ops.errors import StateError
+from tests.test_index_clustering_base import blobs
+
+WHOLE = 150
+
+
+class Disk:
+    """What the store would hold, written change by change."""
+
+    def __init__(self) -> None:
+        self.micros: dict[int, MicroRecord] = {}
+        self.scalars: dict[str, Any] = {}
+
+    def commit(self, clusterer: OnlineLinkage) -> None:
+        self.micros |= {record.id: record for record in clusterer.changed()}
+        for name, value in clusterer.changed_scalars().items():
+            if value is None:
+                self.scalars.pop(name, None)
+            else:
+                self.scalars[name] = value
+
+    def restored(self) -> OnlineLinkage:
+        clusterer = OnlineLinkage(whole=WHOLE)
+        clusterer.restore([self.micros[number] for number in sorted(self.micros)], dict(self.scalars))
+        return clusterer
+
+
+def many(seed: int = 0) -> tuple[FloatArray, np.ndarray]:
+    vectors, truth = blobs(groups=20, each=50, dim=40, noise=0.14, seed=seed)
+    return np.concatenate([vectors, vectors[:60] + 1e-3]), np.concatenate([truth, truth[:60]])
+
+
+def labels(clusterer: OnlineLinkage, micros: np.ndarray) -> np.ndarray:
+    found = clusterer.labels_of(micros)
+    return np.where(found == OUTLIER, -2 - np.arange(len(found)), found)
+
+
+def test_slices_find_the_clusters_that_whole_repairs_find() -> None:
+    vectors, truth = many()
+    scores = []
+    for whole in (WHOLE, 10_000):
+        clusterer = OnlineLinkage(whole=whole)
+        micros = clusterer.learn_many(vectors).micros
+        clusterer.settle()
+        assert (clusterer._rolling is not None) == (whole == WHOLE)
+        scores.append(adjusted_rand_score(truth, labels(clusterer, micros)))
+    assert scores[1] > 0.9 and scores[0] > scores[1] - 0.05
+
+
+@pytest.mark.parametrize("stop", [130, 300, 500, 777])
+def test_an_interruption_leaves_no_trace(stop: int) -> None:
+    vectors, _ = many(stop)
+    steady, broken = OnlineLinkage(whole=WHOLE), OnlineLinkage(whole=WHOLE)
+    steady_disk, disk = Disk(), Disk()
+    for begin in range(0, len(vectors), 37):
+        part = vectors[begin : begin + 37]
+        steady.learn_many(part)
+        broken.learn_many(part)
+        steady_disk.commit(steady)
+        disk.commit(broken)
+        if begin <= stop < begin + 37:
+            broken = disk.restored()
+    assert steady._rolling is not None and steady._rolling.fitted > WHOLE
+    for clusterer, written in ((steady, steady_disk), (broken, disk)):
+        clusterer.settle()
+        written.commit(clusterer)
+        assert written.scalars == clusterer.scalars()
+    assert disk.micros == steady_disk.micros and disk.scalars == steady_disk.scalars
+    found = [each.predict_many(vectors) for each in (steady, broken)]
+    assert np.array_equal(found[0].clusters, found[1].clusters) and np.array_equal(found[0].micros, found[1].micros)
+    assert np.array_equal(found[0].strengths, found[1].strengths)
+
+
+def test_no_slice_regroups_more_than_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    regrouped: list[int] = []
+    linkage = online_linkage.average_linkage
+
+    def counted(rows: Any, weights: Any, threshold: float) -> Any:
+        regrouped.append(len(rows))
+        return linkage(rows, weights, threshold)
+
+    monkeypatch.setattr(online_linkage, "average_linkage", counted)
+    vectors, _ = many()
+    clusterer = OnlineLinkage(whole=WHOLE)
+    clusterer.learn_many(vectors)
+    assert len(clusterer._table) > 4 * WHOLE and len(regrouped) > 10 and max(regrouped) <= WHOLE
+
+
+def test_copies_are_found_in_the_cells() -> None:
+    vectors, _ = many()
+    clusterer = OnlineLinkage(whole=WHOLE)
+    first = clusterer.learn_many(vectors[:1000]).micros
+    assert isinstance(clusterer._joiner, CellJoiner)
+    again = clusterer.learn_many(vectors[:1000] * 2).micros
+    assert np.mean(first == again) > 0.99
+
+
+def test_clusters_and_images_leave_for_good() -> None:
+    vectors, _ = many()
+    clusterer, disk = OnlineLinkage(whole=WHOLE), Disk()
+    micros = clusterer.learn_many(vectors[:1000]).micros
+    sizes = clusterer.sizes()
+    home, other = sorted(sizes, key=lambda cluster: -sizes[cluster])[:2]
+    gone = {
+        int(micro): np.zeros((0, 40), np.float32) for micro in np.unique(micros[clusterer.labels_of(micros) == home])
+    }
+    assert [(event.kind, event.cluster) for event in clusterer.forget(gone)] == [("deleted", home)]
+    row = int(np.flatnonzero(clusterer.labels_of(micros) == other)[0])
+    stay = [place for place in np.flatnonzero(micros == micros[row]).tolist() if place != row]
+    (moved,) = clusterer.hand_back({int(micros[row]): vectors[stay]}, [(int(micros[row]), vectors[row])])
+    disk.commit(clusterer)
+    assert f"profile/{home}" not in disk.scalars and f"profile/{other}" in disk.scalars
+    for each in (clusterer, disk.restored()):
+        each.learn_many(vectors[:300] + 2e-3)
+        each.repair()
+        assert home not in each.sizes() and each.labels_of(np.array([moved]))[0] != other
+
+
+def test_damaged_state_is_refused() -> None:
+    clusterer, disk = OnlineLinkage(whole=WHOLE), Disk()
+    clusterer.learn_many(many()[0])
+    disk.commit(clusterer)
+    name = next(name for name in disk.scalars if name.startswith("profile/"))
+    for broken in ({name: b"1234"}, {"regions": b"1234"}, {"pace": None}):
+        damaged = Disk()
+        damaged.micros, damaged.scalars = disk.micros, {**disk.scalars, **broken}
+        with pytest.raises(StateError, match="restore a backup"):
+            damaged.restored()
