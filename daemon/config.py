@@ -101,7 +101,11 @@ class StoreConfig(_Section):
 
     map_size_gib: float = Field(256.0, gt=0, description="The most the store may grow to; it starts small.")
     space_wait_s: float = Field(600.0, ge=0, description="With the disk full, wait so long for space, then end.")
-    index_every: int = Field(64, ge=1, description="Batches between two saves of the FAISS index.")
+    index_every: int = Field(64, ge=1, description="Batches between two saves of the FAISS index, at the least.")
+    index_ivf_from: int = Field(20_000, ge=1, description="Images from which on FAISS looks through lists of them.")
+    index_sq_from: int = Field(
+        200_000, ge=1, description="Images from which on FAISS keeps main components, a byte each."
+    )
 
 
 class ApiConfig(_Section):

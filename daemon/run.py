@@ -31,6 +31,7 @@ from daemon.plan import ShardPlan
 from daemon.telemetry import Telemetry
 from daemon.watch import Watch
 from index.ingest import IngestConfig
+from index.kinds import Sizes
 from index.library import open_library
 from index.lock import FileLock
 from index.records import ShardRecord
@@ -276,7 +277,12 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.hand_back,
             str(folder.resolve() / "checkpoints"),
         ),
-        ingest=IngestConfig(config.clustering.name, config.store.map_size_gib, config.store.index_every),
+        ingest=IngestConfig(
+            config.clustering.name,
+            config.store.map_size_gib,
+            config.store.index_every,
+            Sizes(config.store.index_ivf_from, config.store.index_sq_from),
+        ),
         policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from index.curation import Edit, EditReport, apply
 from index.drift import Drift
 from index.intake import begun, mended, put_refused, put_rejects, put_sample, put_shard
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
+from index.kinds import Sizes
 from index.lock import FileLock
 from index.migrations import migrate
 from index.partition import Learned, Partition, write_lineage
@@ -48,12 +49,14 @@ class IngestConfig:
     Attributes:
         clusterer: name of the clusterer.
         map_size_gib: the most the store may grow to.
-        index_every: batches between two saves of the FAISS index.
+        index_every: batches between two saves of the FAISS index, at the least.
+        sizes: from how many vectors on which type of index is used.
     """
 
     clusterer: str = "linkage"
     map_size_gib: float = 256.0
     index_every: int = 64
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Ingest:
             with self._store.read() as txn:
                 self._drift = Drift(self._total(txn))
             reach("open.restored")
-            self._cache = VectorCache(folder, fingerprint, dim, self._store)
+            self._cache = VectorCache(folder, fingerprint, dim, self._store, config.sizes)
             reach("open.after")
         except BaseException:
             if store is not None:
@@ -293,7 +296,7 @@ class Ingest:
             return True
         self._since_save = 0
         self._store.forget_dead_readers()
-        return self._cache.save()
+        return self._cache.save_if_due()
 
     def _report(self, batch: Batch, draft: Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:

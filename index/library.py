@@ -223,6 +223,11 @@ class Library:
         with self._store.read() as txn:
             return decode_mask(need(txn, MASKS, sample, f"image {sample}"))
 
+    @property
+    def store(self) -> Store:
+        """What is read."""
+        return self._store
+
     def vectors(self, start: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Image ids and descriptors ``(D,)`` from id ``start`` on."""
         with self._store.read() as txn:

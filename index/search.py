@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.compact import COMPONENTS, CompactIndex
+from index.cache import FILE
+from index.kinds import SHORTLIST
 from index.library import Library
+from index.regrowth import Regrowth, catch_up
 from index.summaries import ClusterSummary, QueryHit
+from index.tables import VECTORS
 from index.vectors import VectorIndex
-from ops.errors import ConfigError
+from ops.errors import ConfigError, StateError
+from ops.logs import get_logger
 
-_CHUNK = 4096  # vectors added at once; bounds memory while catching up with a large library
+_log = get_logger("index")
 _EXACT = 4000  # so many vectors are few enough to be kept whole
+_STEP = 1024  # vectors that a query adds to a new index at once
 _OUTGROWN = 4  # times as many vectors as the components were learnt of, and they are learnt anew
-_SAMPLE = 20_000
-_SHORTLIST = 3  # vectors looked at for each that is wanted
 
 
 @dataclass(slots=True)
@@ -36,15 +37,15 @@ class SimilaritySearch:
 
     Keeps a vector index of its own, which takes in the images stored since the last call. Of a library of more than a
     few images it holds only the descriptors' main components: those that seem nearest by them are compared by the whole
-    descriptors, read from the store. Safe to call from several threads.
+    descriptors, read from the store. If the writer has saved such an index, it begins with that one. When the library
+    has outgrown its index, each query takes a short step of making a new one. Safe to call from several threads.
     """
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._index: VectorIndex | CompactIndex | None = None
-        self._learnt_of = 0
-        self._next = 0
+        self._index: VectorIndex | None = None
         self._deletions = 0
+        self._regrowth: Regrowth | None = None
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -72,13 +73,13 @@ class SimilaritySearch:
         return self._hits(scores, ids)
 
     def _nearest(
-        self, index: VectorIndex | CompactIndex, vector: NDArray[np.float32], k: int
+        self, index: VectorIndex, vector: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.float32], list[int]]:
-        if isinstance(index, VectorIndex):
-            scores, ids = index.search(vector[None], k)
-            held = ids[0] >= 0
-            return scores[0][held], ids[0][held].tolist()
-        samples, rows = self._library.vectors_of(index.near(vector, _SHORTLIST * k))
+        found_scores, ids = index.search(vector[None], k if index.exact else SHORTLIST * k)
+        held = ids[0] >= 0
+        if index.exact:
+            return found_scores[0][held], ids[0][held].tolist()
+        samples, rows = self._library.vectors_of(ids[0][held].tolist())
         if not samples:
             return np.zeros(0, np.float32), []
         scores = rows @ vector
@@ -86,35 +87,43 @@ class SimilaritySearch:
         return scores[best], [samples[place] for place in best]
 
     def _catch_up(self) -> None:
-        rows = self._library.vectors(start=self._next)
-        for chunk in _chunks(rows):
-            ids = np.array([sample for sample, _ in chunk], np.int64)
-            vectors = np.stack([vector for _, vector in chunk])
-            if self._index is None:
-                self._index = VectorIndex(vectors.shape[1])
-            self._index.add(ids, vectors)
-            self._next = int(ids[-1]) + 1
-        if self._index is not None and self._index.dim > COMPONENTS and len(self._index) >= self._outgrown():
-            self._index = self._compacted(len(self._index))
+        store = self._library.store
+        if self._index is None:
+            self._index = self._first()
+        if self._index is None:
+            return
+        catch_up(self._index, store)
         deletions = self._library.deletions()
-        if deletions != self._deletions and self._index is not None:
+        if deletions != self._deletions:
             self._index.remove(np.array(self._library.deleted(), np.int64))
             self._deletions = deletions
+        self._index = self._grown(self._index)
 
-    def _outgrown(self) -> int:
-        return max(_EXACT, _OUTGROWN * self._learnt_of)
+    def _first(self) -> VectorIndex | None:
+        """The index that the writer saved, if it is compact, else one of what is stored now; None of nothing."""
+        store = self._library.store
+        dim = next((len(vector) for _, vector in self._library.vectors()), 0)
+        if not dim:
+            return None
+        try:
+            return VectorIndex.load(store.folder / FILE, fingerprint=self._library.status().fingerprint, kind="sq")
+        except StateError as error:
+            _log.debug("making an index for queries: %s", error)
+        with store.read() as txn:
+            few = txn.count(VECTORS) < _EXACT
+        return Regrowth(store, dim, "flat" if few else "sq").finish()
 
-    def _compacted(self, count: int) -> CompactIndex:
-        """All vectors by components learnt of a sample that is spread evenly over them."""
-        step = -(-count // _SAMPLE)
-        every = islice((vector for _, vector in self._library.vectors()), 0, None, step)
-        index = CompactIndex(np.stack(list(every)))
-        for chunk in _chunks(self._library.vectors()):
-            last = chunk[-1][0]
-            index.add(np.array([sample for sample, _ in chunk], np.int64), np.stack([vector for _, vector in chunk]))
-            self._next = max(self._next, last + 1)
-        self._learnt_of = count
-        return index
+    def _grown(self, index: VectorIndex) -> VectorIndex:
+        """The index to go on with: a new one once it is whole."""
+        if self._regrowth is None:
+            if len(index) < max(_EXACT, _OUTGROWN * index.trained):
+                return index
+            self._regrowth = Regrowth(self._library.store, index.dim, "sq", _STEP)
+        grown = self._regrowth.step()
+        if grown is None:
+            return index
+        self._regrowth, self._deletions = None, -1  # what was deleted meanwhile is removed with the next query
+        return grown
 
     def _hits(self, scores: NDArray[np.float32], samples: list[int]) -> list[QueryHit]:
         # Owners are looked up now rather than kept: a repair may move any image to another cluster.
@@ -127,10 +136,3 @@ class SimilaritySearch:
             for number, tally in tallies.items()
         ]
         return sorted(hits, key=lambda hit: (-hit.score, -hit.votes, hit.cluster))
-
-
-def _chunks(
-    rows: Iterator[tuple[int, NDArray[np.float32]]],
-) -> Iterator[Sequence[tuple[int, NDArray[np.float32]]]]:
-    while chunk := list(islice(rows, _CHUNK)):
-        yield chunk

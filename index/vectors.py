@@ -7,20 +7,26 @@ import hashlib
 import os
 import struct
 import tempfile
+from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import faiss
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from index.kinds import Kind, ids_of, make_flat, misfit
 from ops.errors import StateError
 from ops.faults import reach
 
+_faiss: Any = faiss  # whose annotations lack its callbacks
 _MAGIC = b"SLVECIX1"
 _LENGTH = struct.Struct("<I")
 _HEADER_LIMIT = 1 << 16  # a header is a few hundred bytes; a damaged length must not allocate gigabytes
+_CHECKSUM = 64  # characters
+_BLOCK = 1 << 20  # bytes written and read at once
 
 
 class IndexHeader(msgspec.Struct, frozen=True):
@@ -32,6 +38,8 @@ class IndexHeader(msgspec.Struct, frozen=True):
         count: vectors in it.
         last_id: greatest id in it, -1 for none.
         checksum: hex SHA-256 of the serialised index.
+        kind: type of index.
+        trained: vectors that there were when it was trained.
     """
 
     fingerprint: str
@@ -39,27 +47,45 @@ class IndexHeader(msgspec.Struct, frozen=True):
     count: int
     last_id: int
     checksum: str
+    kind: Kind = "flat"
+    trained: int = 0
 
 
 class VectorIndex:
-    """Vectors by id, searched by inner product, exhaustively.
+    """Vectors by id, searched by inner product; ids are numbers of images, without large gaps.
 
     Attributes:
         dim: length of a vector.
+        kind: type of index.
+        trained: vectors that there were when it was trained.
         last_id: greatest id held, -1 for none.
     """
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    def __init__(self, dim: int, kind: Kind = "flat", trained: int = 0, index: Any = None) -> None:
+        """An empty index, by default an exhaustive one.
+
+        Args:
+            dim: length of a vector.
+            kind: type of index.
+            trained: vectors that there were when it was trained.
+            index: what `kinds.trained` made of this kind.
+        """
+        self.dim, self.kind, self.trained = dim, kind, trained
         self.last_id = -1
-        self._index: Any = _make(dim)
-        self._ids: set[int] = set()
+        self._index: Any = make_flat(dim) if index is None else index
+        self._held = np.zeros(0, bool)  # by id
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._count
 
     def __contains__(self, vector_id: int) -> bool:
-        return vector_id in self._ids
+        return 0 <= vector_id < len(self._held) and bool(self._held[vector_id])
+
+    @property
+    def exact(self) -> bool:
+        """Whether scores are inner products of whole vectors; else they only tell which vectors seem near."""
+        return self.kind != "sq"
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Adds ``(N, D)`` vectors under ``(N,)`` ids; nothing is added if an argument is wrong.
@@ -69,22 +95,23 @@ class VectorIndex:
         """
         if vectors.ndim != 2 or vectors.shape != (len(ids), self.dim):
             raise StateError(f"the index takes ({len(ids)}, {self.dim}) vectors, not {vectors.shape}")
-        fresh = set(ids.tolist())
-        if len(fresh) != len(ids) or fresh & self._ids or min(fresh, default=0) < 0:
+        fresh = np.unique(np.asarray(ids, np.int64))
+        if len(fresh) != len(ids) or (len(fresh) and (fresh[0] < 0 or self._present(fresh).any())):
             raise StateError("ids of new vectors must be new, different and not negative")
-        if fresh:
+        if len(fresh):
             self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.asarray(ids, np.int64))
-            self._ids |= fresh
-            self.last_id = max(self.last_id, *fresh)
+            self._hold(fresh)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         """Removes vectors; ids not held are passed over. Returns how many were removed."""
-        present = self._ids & set(ids.tolist())
-        if present:
-            self._index.remove_ids(np.array(sorted(present), np.int64))
-            self._ids -= present
-            if self.last_id in present:
-                self.last_id = max(self._ids, default=-1)
+        wanted = np.unique(np.asarray(ids, np.int64))
+        present = wanted[self._present(wanted)]
+        if len(present):
+            self._index.remove_ids(present)
+            self._held[present] = False
+            self._count -= len(present)
+            left = np.flatnonzero(self._held) if self.last_id in present else None
+            self.last_id = self.last_id if left is None else int(left.max(initial=-1))
         return len(present)
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -95,7 +122,8 @@ class VectorIndex:
             k: neighbours wanted.
 
         Returns:
-            Scores ``(N, k)`` (inner products) and ids ``(N, k)``; id -1 and score -inf where there are fewer.
+            Scores ``(N, k)`` (inner products, of unit vectors, roughly if the index is not `exact`) and ids ``(N, k)``;
+            id -1 and score -inf where there are fewer, or fewer in the lists gone through.
 
         Raises:
             StateError: wrong dimension.
@@ -103,35 +131,37 @@ class VectorIndex:
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise StateError(f"the index compares (N, {self.dim}) vectors, not {queries.shape}")
         scores, found = self._index.search(np.ascontiguousarray(queries, np.float32), k)
+        scores = scores if self.exact else 1.0 - scores / 2.0  # of unit vectors, by their squared distance
         return np.where(found < 0, -np.inf, scores).astype(np.float32), found
 
-    def vector(self, vector_id: int) -> NDArray[np.float32]:
-        """The stored vector ``(D,)`` of an id.
+    def misfit(self, vectors: NDArray[np.float32]) -> float:
+        """How far vectors ``(N, D)`` are from the middles of their lists, as a mean; 0 where there are no lists."""
+        return misfit(self._index, vectors)
 
-        Raises:
-            StateError: the id is not held.
-        """
-        if vector_id not in self._ids:
-            raise StateError(f"the index holds no vector {vector_id}")
-        found: NDArray[np.float32] = self._index.reconstruct(vector_id)
-        return found
+    def size_bytes(self) -> int:
+        """Memory that the index takes for what it holds: a vector or its code, and an id each."""
+        code = 4 * self.dim if self.kind == "flat" else int(faiss.extract_index_ivf(self._index).code_size)
+        return self._count * (code + 8)
 
     def save(self, path: Path, *, fingerprint: str) -> None:
-        """Writes header and index as one file, atomically.
+        """Writes header and index as one file, atomically, without a second copy of the index in memory.
 
         Raises:
             StateError: the file can't be written.
         """
-        payload = faiss.serialize_index(self._index).tobytes()
-        checksum = hashlib.sha256(payload).hexdigest()
-        header = msgspec.json.encode(IndexHeader(fingerprint, self.dim, len(self), self.last_id, checksum))
+        header = IndexHeader(
+            fingerprint, self.dim, len(self), self.last_id, "0" * _CHECKSUM, self.kind, self.trained
+        )  # fmt: skip
         try:
-            _write_atomically(path, [_MAGIC, _LENGTH.pack(len(header)), header, payload])
+            _write_atomically(path, header, self._index)
         except OSError as error:
             raise StateError(f"cannot write the vector index {path}: {error.strerror}") from error
 
     @classmethod
-    def load(cls, path: Path, *, fingerprint: str, count: int | None = None, last_id: int | None = None) -> VectorIndex:
+    def load(
+        cls, path: Path, *, fingerprint: str, count: int | None = None, last_id: int | None = None,
+        kind: Kind | None = None,
+    ) -> VectorIndex:  # fmt: skip
         """Reads what `save` wrote.
 
         Args:
@@ -139,56 +169,75 @@ class VectorIndex:
             fingerprint: of the backbone in use.
             count: vectors it has to hold, None for any number.
             last_id: greatest id it has to have seen, None for any.
+            kind: type it has to be of, None for any.
 
         Raises:
-            StateError: missing, damaged, of another backbone, or not in step; it has to be rebuilt.
+            StateError: missing, of another type, damaged, of another backbone, or not in step; it has to be rebuilt.
         """
-        header, payload = _read(path)
-        if header.fingerprint != fingerprint:
-            raise StateError(f"vector index {path} is of another backbone ({header.fingerprint})")
-        if count not in (None, header.count) or last_id not in (None, header.last_id):
-            raise StateError(f"vector index {path} is stale: {header.count} vectors up to {header.last_id}")
-        if hashlib.sha256(payload).hexdigest() != header.checksum:
-            raise StateError(f"vector index {path} is damaged: its checksum does not fit")
-        index = cls(header.dim)
-        index._index = faiss.deserialize_index(np.frombuffer(payload, np.uint8))
-        index._ids = set(faiss.vector_to_array(index._index.id_map).tolist())
+        with _opened(path) as file:
+            header = _header(path, file)
+            if header.fingerprint != fingerprint:
+                raise StateError(f"vector index {path} is of another backbone ({header.fingerprint})")
+            if count not in (None, header.count) or last_id not in (None, header.last_id):
+                raise StateError(f"vector index {path} is stale: {header.count} vectors up to {header.last_id}")
+            if kind not in (None, header.kind):
+                raise StateError(f"vector index {path} is of type {header.kind}, not {kind}")
+            begin = file.tell()
+            if hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest() != header.checksum:
+                raise StateError(f"vector index {path} is damaged: its checksum does not fit")
+            file.seek(begin)
+            inner = _faiss.read_index(_faiss.PyCallbackIOReader(file.read, _BLOCK))
+        index = cls(header.dim, header.kind, header.trained, inner)
+        ids = np.unique(ids_of(inner))
+        if len(ids) != header.count:
+            raise StateError(f"vector index {path} is damaged: {len(ids)} vectors, not {header.count}")
+        index._hold(ids)
         index.last_id = header.last_id
-        if len(index) != header.count:
-            raise StateError(f"vector index {path} is damaged: {len(index)} vectors, not {header.count}")
         return index
 
+    def _present(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        known = (ids >= 0) & (ids < len(self._held))
+        known[known] = self._held[ids[known]]
+        return np.asarray(known, bool)
 
-def _make(dim: int) -> Any:
-    # The one place that decides the type of index; an inverted file for many vectors belongs here.
-    return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+    def _hold(self, ids: NDArray[np.int64]) -> None:
+        needed = int(ids.max(initial=-1)) + 1
+        if needed > len(self._held):
+            self._held = np.concatenate([self._held, np.zeros(needed - len(self._held) + needed // 2, bool)])
+        self._held[ids] = True
+        self._count += len(ids)
+        self.last_id = max(self.last_id, needed - 1)
 
 
-def _read(path: Path) -> tuple[IndexHeader, bytes]:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise StateError(f"vector index {path} is damaged: it does not begin as one")
-            (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-            header = msgspec.json.decode(file.read(min(length, _HEADER_LIMIT)), type=IndexHeader)
-            return header, file.read()
+            yield file
     except FileNotFoundError as error:
         raise StateError(f"there is no vector index {path}") from error
     except OSError as error:
         raise StateError(f"cannot read the vector index {path}: {error.strerror}") from error
+
+
+def _header(path: Path, file: BinaryIO) -> IndexHeader:
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise StateError(f"vector index {path} is damaged: it does not begin as one")
+    try:
+        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+        return msgspec.json.decode(file.read(min(length, _HEADER_LIMIT)), type=IndexHeader)
     except (struct.error, msgspec.DecodeError) as error:
         raise StateError(f"vector index {path} is damaged: {error}") from error
 
 
-def _write_atomically(path: Path, parts: list[bytes]) -> None:
+def _write_atomically(path: Path, header: IndexHeader, index: Any) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.writelines(parts[:-1])
-            half = len(parts[-1]) // 2
-            file.write(parts[-1][:half])
-            reach("index.write")
-            file.write(parts[-1][half:])
+            _head(file, header)
+            digest = _streamed(file, index)
+            file.seek(0)
+            _head(file, msgspec.structs.replace(header, checksum=digest))  # of the same length
             file.flush()
             os.fsync(file.fileno())
         reach("index.rename")
@@ -198,3 +247,33 @@ def _write_atomically(path: Path, parts: list[bytes]) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def _head(file: BinaryIO, header: IndexHeader) -> None:
+    raw = msgspec.json.encode(header)
+    file.write(_MAGIC + _LENGTH.pack(len(raw)) + raw)
+
+
+def _streamed(file: BinaryIO, index: Any) -> str:
+    """Writes the index block by block; returns the SHA-256 of what it wrote."""
+    digest = hashlib.sha256()
+    failed: list[BaseException] = []
+    begun = False
+
+    def write(block: bytes) -> None:
+        nonlocal begun
+        if failed:
+            return
+        digest.update(block)
+        try:
+            file.write(block)
+            if not begun:
+                begun = True
+                reach("index.write")
+        except BaseException as error:  # FAISS would lose what kind of error it was
+            failed.append(error)
+
+    _faiss.write_index(index, _faiss.PyCallbackIOWriter(write, _BLOCK))
+    if failed:
+        raise failed[0]
+    return digest.hexdigest()

@@ -45,7 +45,7 @@ POINTS: dict[str, str] = {
     "edit.after": "an edit is durable, nobody has heard of it",
     "faiss.before": "before vectors go into the FAISS index",
     "faiss.after": "vectors are in the FAISS index",
-    "index.write": "half of the FAISS index is in its temporary file",
+    "index.write": "a part of the FAISS index is in its temporary file",
     "index.rename": "the temporary file is whole, not yet renamed",
     "index.renamed": "the FAISS index has its name",
     "reject.before": "a refused shard's transaction has begun",

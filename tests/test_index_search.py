@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.cache import VectorCache
 from index.codec import encode_vector
-from index.compact import CompactIndex
+from index.kinds import Sizes
 from index.library import open_library
 from index.records import DeletedRecord, MicroRecord
 from index.search import SimilaritySearch
 from index.store import Store
 from index.tables import DELETED, MICRO_SAMPLES, MICROS, SAMPLES, VECTORS
 from ops.errors import ConfigError
-from tests.library_factory import Plan, direction, make_library
+from tests.library_factory import FINGERPRINT, Plan, direction, make_library
 
 
 @pytest.fixture
@@ -81,7 +82,6 @@ def test_a_descriptor_of_another_length_is_refused(folder: Path) -> None:
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library large enough to be kept by the components of its descriptors, in few lists."""
     monkeypatch.setattr("index.search._EXACT", 150)
-    monkeypatch.setattr("index.compact._LISTS", 4)
     return make_library(tmp_path, Plan(sizes=(70, 50, 40), versions=(2, 1, 0), dim=200))
 
 
@@ -91,7 +91,7 @@ def test_a_large_library_is_kept_compactly_and_ranked_by_whole_descriptors(large
     vectors = dict(library.vectors())
     wanted = vectors[75]
     hits = search.query(wanted, k=60)
-    assert isinstance(search._index, CompactIndex) and len(search) == 162
+    assert search._index is not None and search._index.kind == "sq" and len(search) == 162
     assert (hits[0].cluster, hits[0].nearest_image, hits[0].votes) == (2, 75, 50)
     assert hits[0].score == pytest.approx(float(wanted @ wanted), abs=1e-5)
     exact = sorted((float(vector @ wanted) for vector in vectors.values()), reverse=True)
@@ -122,13 +122,26 @@ def test_components_are_learnt_anew_once_the_library_has_outgrown_them(
     large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index.search._OUTGROWN", 1)
+    monkeypatch.setattr("index.search._STEP", 50)
     search = SimilaritySearch(open_library(large))
-    search.query(direction(1, 200), k=1)
-    first = search._index
-    assert isinstance(first, CompactIndex)
-    search.query(direction(1, 200), k=1)
-    assert search._index is not first and len(search) == 162
+    answer = search.query(direction(1, 200), k=5)
+    first, queries = search._index, 1
+    while search._index is first:
+        assert search.query(direction(1, 200), k=5) == answer  # no query waits for more than a step
+        queries += 1
+    assert 5 < queries < 60 and len(search) == 162
     assert search.query(direction(2, 200), k=3)[0].cluster == 2
+
+
+def test_an_index_that_the_writer_saved_is_taken_over(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(large, readonly=True)
+    VectorCache(large, FINGERPRINT, 200, store, Sizes(ivf=10, sq=100)).save()
+    store.close()
+    monkeypatch.setattr("index.search.Regrowth", None)  # none is made
+    library = open_library(large)
+    search = SimilaritySearch(library)
+    wanted = dict(library.vectors())[75]
+    assert search.query(wanted, k=3)[0].nearest_image == 75 and len(search) == 162
 
 
 def _add_image(folder: Path, sample: int, cluster: int) -> None:

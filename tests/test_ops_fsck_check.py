@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import faiss
 import lmdb
 import msgspec
 import numpy as np
 import pytest
 
+from index.cache import VectorCache
+from index.kinds import Sizes
+from index.store import Store
 from index.vectors import VectorIndex
 from ops.errors import StateError
 from ops.fsck import Finding, check_state
@@ -306,13 +308,22 @@ def rewritten(folder: Path, change: Callable[[VectorIndex], None], fingerprint: 
     index.save(file, fingerprint=fingerprint)
 
 
+def recast(folder: Path, kind: str) -> None:
+    """The FAISS file as an index of another type."""
+    (folder / "vectors.faiss").unlink()
+    store = Store(folder, readonly=True)
+    cache = VectorCache(folder, "f" * 8, DIM, store, {"flat": Sizes(), "ivf": Sizes(ivf=1), "sq": Sizes(1, 1)}[kind])
+    assert cache.kind == kind and cache.save()
+    store.close()
+
+
 def moved(index: VectorIndex) -> None:
     index.remove(np.array([3]))
     index.add(np.array([3]), np.ones((1, DIM), np.float32))
 
 
 def doubled(index: VectorIndex) -> None:
-    faiss.IndexIDMap2.add_with_ids(index._index, np.ones((1, DIM), np.float32), np.array([3]))
+    index._index.add_with_ids(np.ones((1, DIM), np.float32), np.array([3]))
 
 
 INDEX_BREAKS: dict[str, Callable[[Path], None]] = {
@@ -326,7 +337,10 @@ INDEX_BREAKS: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("text", INDEX_BREAKS)
-def test_an_index_that_is_not_the_stores_is_found(broken: Path, text: str) -> None:
+@pytest.mark.parametrize("kind", ["flat", "ivf", "sq"])
+def test_an_index_that_is_not_the_stores_is_found(broken: Path, kind: str, text: str) -> None:
+    recast(broken, kind)
+    assert check_state(broken).findings == []
     INDEX_BREAKS[text](broken)
     report = check_state(broken)
     assert any(f.check == "FAISS index" and text in f.what and "delete" in f.todo for f in report.errors)

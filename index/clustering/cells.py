@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
+from index.kmeans import two_levels
 from ops.errors import StateError
 
-_ROUNDS = 8  # of k-means
 _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 NONE = -1
 """The cell of a number that is in none."""
@@ -79,27 +78,9 @@ def unpack_cells(packed: Mapping[str, Any], rank: int) -> Cells:
 
 def learn_cells(sample: FloatArray, count: int) -> Cells:
     """About ``count`` cells, learnt by k-means from a sample ``(N, r)`` of unit rows; the same for the same sample."""
-    count = max(1, min(count, len(sample)))
-    tops = _means(sample, max(1, int(np.sqrt(count))))
-    upper = (sample @ tops.T).argmax(axis=1)
-    parts: list[FloatArray] = []
-    for top in range(len(tops)):
-        inside = sample[upper == top]
-        share = max(1, round(count * len(inside) / len(sample)))
-        parts.append(_means(inside, min(share, len(inside))) if len(inside) else tops[top : top + 1])
+    tops, parts = two_levels(sample, count, spherical=True)
     first = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
     return Cells(tops, np.concatenate(parts), first)
-
-
-def _means(rows: FloatArray, count: int) -> FloatArray:
-    if count == len(rows):
-        return rows.copy()
-    made: Any = faiss.Kmeans(
-        rows.shape[1], count, niter=_ROUNDS, seed=1, spherical=True, min_points_per_centroid=1,
-        max_points_per_centroid=len(rows),
-    )  # fmt: skip
-    made.train(np.ascontiguousarray(rows, np.float32))
-    return np.asarray(made.centroids, np.float32).reshape(count, -1).copy()
 
 
 class CellLists:
