@@ -112,8 +112,11 @@ def _clusters(data: Path, name: str, settings: Settings, truth: Truth, encoder: 
     count = min(round(settings.strangers * len(keys)), len(others))
     strangers = [others[place] for place in np.random.default_rng(0).choice(len(others), count, replace=False)]
     pictures = read_pictures(data / "shards", {*keys, *strangers})
-    for members in (keys, keys + strangers) if strangers else (keys,):
-        yield _Cluster(name, members, len(keys), find_views(encoder, [pictures[key] for key in members]))
+    members = keys + strangers
+    views = find_views(encoder, [pictures[key] for key in members])
+    yield _Cluster(name, keys, len(keys), views.take(np.flatnonzero(views.ids < len(keys))))
+    if strangers:
+        yield _Cluster(name, members, len(keys), views)
 
 
 def _tried(cluster: _Cluster, settings: Settings, judge: Judge, progress: Callable[[str], None]) -> Iterator[Trial]:

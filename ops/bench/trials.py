@@ -46,7 +46,7 @@ class Trial:
 
 def measures_of(trials: Sequence[Trial]) -> list[Measure]:
     """The figures of our own recipe without strangers, beside the baselines, and what strangers and seeds change."""
-    own = [trial for trial in trials if trial.recipe == "shapelode" and not trial.crowded]
+    own = _own(trials)
     ours, rivals = _judged(own), _judged([trial for trial in trials if trial.recipe == "3dminer"])
     measures: list[Measure] = []
     if ours:
@@ -57,9 +57,8 @@ def measures_of(trials: Sequence[Trial]) -> list[Measure]:
 
 
 def facts_of(trials: Sequence[Trial]) -> dict[str, str | int | float]:
-    """Verdicts and times of our own recipe, and how often the other one gave a shape."""
-    own = [trial for trial in trials if trial.recipe == "shapelode"]
-    rivals = [trial for trial in trials if trial.recipe == "3dminer"]
+    """Verdicts and times of our own recipe without strangers, and how often the other one gave a shape."""
+    own, rivals = _own(trials), [trial for trial in trials if trial.recipe == "3dminer"]
     verdicts = Counter(trial.verdict for trial in own)
     facts: dict[str, str | int | float] = {
         "with a shape": len(_judged(own)),
@@ -70,6 +69,11 @@ def facts_of(trials: Sequence[Trial]) -> dict[str, str | int | float]:
         facts[f"{RIVAL}, with a shape"] = f"{len(_judged(rivals))} of {len(rivals)}"
         facts[f"{RIVAL}, seconds a shape, median"] = float(np.median([trial.seconds for trial in rivals]))
     return facts
+
+
+def _own(trials: Sequence[Trial]) -> list[Trial]:
+    """Our own recipe's, without strangers."""
+    return [trial for trial in trials if trial.recipe == "shapelode" and not trial.crowded]
 
 
 def _judged(trials: Sequence[Trial]) -> list[Judgement]:
