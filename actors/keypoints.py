@@ -10,7 +10,7 @@ import numpy as np
 from actors.trial import Trial
 from index.jobs import KEYPOINTS
 from index.records import KeypointsRecord, SightRecord
-from recon import Reconstruction, Structure, Views, find_structure, join_cameras, take_views
+from recon import Reconstruction, Structure, Views, find_structure, join_cameras
 
 _DIGITS = 5  # of lengths in object sizes and half crop sides; a pixel is 0.009
 
@@ -33,7 +33,7 @@ def keypoints_file(views: Views, found: Reconstruction, trial: Trial | None, dev
     cameras = join_cameras(parts)
     if not (cameras.weight > 0).any():
         return {}
-    structure = find_structure(found.shape.mesh, cameras, take_views(views, rows), device)
+    structure = find_structure(found.shape.mesh, cameras, views.take(rows), device)
     return {KEYPOINTS: msgspec.json.encode(_record(structure))}
 
 

@@ -33,7 +33,6 @@ from recon import (
     mesh_to_bytes,
     reconstruct,
     render_preview,
-    take_views,
 )
 
 
@@ -66,7 +65,7 @@ class Workshop:
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         judges = np.flatnonzero(np.isin(views.ids, given.held_out))
-        shown = take_views(views, np.setdiff1d(np.arange(len(views)), judges))
+        shown = views.take(np.setdiff1d(np.arange(len(views)), judges))
         config = replace(
             ReconConfig.preset(self._options.effort, self._options.recipe, self._options.field),
             max_views=self._options.max_views,
@@ -75,7 +74,7 @@ class Workshop:
         found = self._best(shown, config, [Reconstruction.from_bytes(field) for field in given.starts])
         trial = None
         if before is not None and found.shape is not None and len(judges):
-            trial = hold_trial(take_views(views, judges), before, found, self._device)
+            trial = hold_trial(views.take(judges), before, found, self._device)
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
         seconds, device = time.perf_counter() - began, torch.device(self._device).type
         misfits = self._misfits(shown, views.ids[judges], found, trial)

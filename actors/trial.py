@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon import Cameras, Reconstruction, Views, register, take_views
+from recon import Cameras, Reconstruction, Views, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def find_misfits(views: Views, found: Reconstruction, device: str) -> list[int]:
     suspects = np.flatnonzero(found.shape.cameras.weight == 0)
     if not len(suspects):
         return []
-    anywhere = register(take_views(views, suspects), found, device=device)
+    anywhere = register(views.take(suspects), found, device=device)
     return [int(each) for each in views.ids[suspects[anywhere.weight == 0]]]
 
 

@@ -7,7 +7,7 @@ from recon.config import ReconConfig, Stage
 from recon.evidence import FeatureBasis
 from recon.export import MeshFormat, mesh_to_bytes
 from recon.overlay import render_overlay
-from recon.pipeline import fitted_rows, reconstruct, take_views
+from recon.pipeline import fitted_rows, reconstruct
 from recon.preview import render_preview, render_turntable
 from recon.progress import Progress, ProgressCallback
 from recon.register import register
@@ -42,5 +42,4 @@ __all__ = [
     "render_overlay",
     "render_preview",
     "render_turntable",
-    "take_views",
 ]

@@ -18,16 +18,11 @@ from torch import Tensor, nn
 
 from recon.config import JointStage
 from recon.em import Model
-from recon.fields import Field, make_field
-from recon.geometry import rotation
-from recon.render import RADIUS
+from recon.fields import Field, make_field, march, occupied, ray_points
 from recon.volume import Hypotheses
 
 SURFACE_LEVEL = 0.3
 """Occupancy of the surface: densities of parts thinner than a voxel stay well below one half."""
-
-_OPACITY = 25.0
-"""Absorption per unit of length and density: a solid voxel of any of our grids is nearly opaque."""
 
 _SEED_LEVEL, _SEED_SLOPE, _SEED_LIMIT = 0.8, 12.0, 4.0
 _SMOOTH = 0.06
@@ -36,11 +31,7 @@ _COOLED = 0.5
 _MAX_ROLL = 0.15
 _RAYS_PER_VIEW = 200
 _POSE_RATES = {"angles": 4e-3, "frame": 2e-3}
-_PRUNED_FROM, _PRUNE_EVERY, _PRUNE_RESOLUTION = 0.25, 16, 24
-_EMPTY = 0.01
-"""Density below which a cell of the pruning grid counts as empty, if all cells around it do."""
-_UNSEEN = 1e-3
-"""Share of a ray's light below which a sample's features are not asked for."""
+_PRUNED_FROM, _PRUNE_EVERY = 0.25, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +40,18 @@ class JointFit:
 
     Attributes:
         poses: the hypothesis with refined poses.
-        occupancy: ``(D, D, D)`` in [0, 1].
+        field: what was fitted.
         loss: what was minimised, mean over the last quarter of the steps.
     """
 
     poses: Hypotheses
-    occupancy: NDArray[np.float32]
+    field: Field
     loss: float
+
+    def occupancy(self, resolution: int) -> NDArray[np.float32]:
+        """``(D, D, D)`` in [0, 1], indexed z, y, x."""
+        grid: NDArray[np.float32] = self.field.grid(resolution).sigmoid().cpu().numpy()
+        return grid
 
 
 def refine_jointly(
@@ -82,14 +78,14 @@ def refine_jointly(
         field = _start(poses, seed, stage, model, generator)
         cameras = _Poses(poses.angles[0].clone().requires_grad_(), poses.frame[0].clone().requires_grad_())
         optimizer, losses = _optimizer(field, cameras), []
-        occupied = None
+        cells = None
         for done in range(stage.steps):
             share = done / stage.steps
             _cool(optimizer, share)
             field.begin(share)
             if share >= _PRUNED_FROM and done % _PRUNE_EVERY == 0:
-                occupied = _occupied(field)
-            loss = _loss(field, cameras, scene, occupied, stage, generator)
+                cells = occupied(field)
+            loss = _loss(field, cameras, scene, cells, stage, generator)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -99,9 +95,8 @@ def refine_jointly(
             tick((done + 1) / stage.steps)
         field.begin(1.0)
         refined = replace(poses, angles=cameras.angles.detach()[None], frame=cameras.frame.detach()[None])
-        occupancy: NDArray[np.float32] = field.grid(stage.resolution).sigmoid().cpu().numpy()
     loss = torch.stack(losses[-max(1, stage.steps // 4) :]).mean()
-    return JointFit(refined, occupancy, float(loss))
+    return JointFit(refined, field, float(loss))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +160,11 @@ def _cool(optimizer: torch.optim.Optimizer, share: float) -> None:
         group["lr"] = group["first"] * factor
 
 
-@torch.no_grad()
-def _occupied(field: Field) -> Tensor:
-    """Cells ``(1, 1, R, R, R)`` that are not empty or lie beside one that is not: 1, else 0."""
-    density = F.softplus(field.grid(_PRUNE_RESOLUTION))[None, None]
-    return F.max_pool3d((density > _EMPTY).float(), 3, 1, 1)
-
-
 def _loss(
     field: Field,
     cameras: _Poses,
     scene: _Scene,
-    occupied: Tensor | None,
+    cells: Tensor | None,
     stage: JointStage,
     generator: torch.Generator,
 ) -> Tensor:
@@ -185,8 +173,8 @@ def _loss(
     rays = max(1, min(_RAYS_PER_VIEW, stage.rays // len(masks)))
     places = (torch.rand(len(masks), rays, 2, generator=generator) * 2 - 1).to(device)
     jitter = float(torch.rand((), generator=generator))
-    points, spacing = _points(cameras, places, field.resolution, scene.distance, jitter)
-    alpha, seen = _march(field, points, spacing, occupied)
+    points, spacing = ray_points(cameras.angles, cameras.frame, places, field.resolution, scene.distance, jitter)
+    alpha, seen = march(field, points, spacing, cells)
     mask = F.grid_sample(masks, places[:, :, None], align_corners=False)[:, 0, :, 0]
     target = F.grid_sample(scene.features, places[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
     outline = F.binary_cross_entropy(alpha.clamp(1e-4, 1 - 1e-4), mask, reduction="none").mean(1)
@@ -195,42 +183,3 @@ def _loss(
     weight = scene.weight
     fit = (weight * (outline + _FEATURE_WEIGHT * appearance)).sum() / weight.sum().clamp_min(1e-6)
     return fit + _SMOOTH * field.roughness()
-
-
-def _points(cameras: _Poses, places: Tensor, samples: int, distance: float, jitter: float) -> tuple[Tensor, float]:
-    """Samples ``(N, K, S, 3)`` along the rays through window places ``(N, K, 2)``, and their spacing."""
-    flat = (places - cameras.frame[:, None, 1:]) / cameras.frame[:, None, :1]
-    turn = rotation(cameras.angles)
-    middle = -flat @ turn[:, :2]
-    step = middle / distance + turn[:, 2:]
-    spacing = 2 * RADIUS / samples
-    depth = torch.linspace(-RADIUS, RADIUS, samples, device=places.device) + jitter * spacing
-    return middle[..., None, :] + step[..., None, :] * depth[:, None], spacing
-
-
-def _march(field: Field, points: Tensor, spacing: float, occupied: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Opacity ``(N, K)`` and features ``(N, K, C)`` of rays of samples ``(N, K, S, 3)``.
-
-    Emission and absorption with the quadrature of Max (1995), as in NeRF (Mildenhall et al., ECCV 2020, equation 3).
-    Samples outside the volume or in empty cells are passed over.
-    """
-    samples, flat = points.shape[-2], points.flatten(0, 2)
-    index = _worth_asking(flat.detach(), occupied)
-    density = F.softplus(field.logits(flat[index]))
-    absorbed = density.new_zeros(len(flat)).index_copy(0, index, density * (_OPACITY * spacing))
-    absorbed = absorbed.unflatten(0, (-1, samples))  # type: ignore[no-untyped-call]
-    weights = torch.exp(-(absorbed.cumsum(-1) - absorbed)) * -torch.expm1(-absorbed)
-    lit = (weights.detach().flatten() > _UNSEEN).nonzero()[:, 0]
-    seen = field.features(flat[lit]) * weights.flatten()[lit, None]
-    rendered = seen.new_zeros(len(weights), seen.shape[-1]).index_add(0, lit // samples, seen)
-    shape = points.shape[:2]
-    return weights.sum(-1).unflatten(0, shape), rendered.unflatten(0, shape)  # type: ignore[no-untyped-call]
-
-
-def _worth_asking(points: Tensor, occupied: Tensor | None) -> Tensor:
-    """Rows of points ``(P, 3)`` inside the volume and outside its empty cells."""
-    inside = (points.abs() < 1).all(-1)
-    if occupied is not None:
-        near = F.grid_sample(occupied, points[None, :, None, None], mode="nearest", align_corners=False)
-        inside &= near[0, 0, :, 0, 0] > 0
-    return inside.nonzero()[:, 0]

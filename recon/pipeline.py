@@ -26,12 +26,11 @@ from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
 from recon.result import Reconstruction, Shape, VoxelField
 from recon.revolution import fit_revolution
-from recon.types import Quality, Verdict, Viewpoints, Views
+from recon.types import ARRAYS, Quality, Verdict, Viewpoints, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
 from recon.warm import warm_start
 
 _FEATURE_FLOOR = 0.05
-_ARRAYS = ("ids", "crops", "masks", "features", "flipped_features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def reconstruct(
     with torch.inference_mode():
         fitted = fitted_rows(views, config.max_views)
         rest = np.setdiff1d(np.arange(len(views)), fitted)
-        chosen = take_views(views, fitted)
+        chosen = views.take(fitted)
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
         checkpoint = Checkpoint()
@@ -116,15 +115,8 @@ def reconstruct(
     return Reconstruction(verdict, reason, views.ids, shape)
 
 
-def take_views(views: Views, index: NDArray[np.int64]) -> Views:
-    """The views at ``index``, in its order."""
-    arrays = {name: getattr(views, name)[index] for name in _ARRAYS}
-    seen = views.viewpoints
-    return Views(**arrays, viewpoints=seen and Viewpoints(seen.azimuth[index], seen.elevation[index]))
-
-
 def _check(views: Views) -> None:
-    sizes = {name: len(getattr(views, name)) for name in _ARRAYS}
+    sizes = {name: len(getattr(views, name)) for name in ARRAYS}
     if views.viewpoints is not None:
         sizes |= {name: len(getattr(views.viewpoints, name)) for name in Viewpoints.__slots__}
     if len(set(sizes.values())) != 1:
@@ -210,7 +202,9 @@ def _refined(
         judged = judge_held_out(_volumes(rival, model, config), fit.poses, found.folds, model)
         if judged.score.mean() >= held_out.score.mean():
             rival = replace(rival, poses=replace(fit.poses, score=judged.score[None]))
-            return _Final(rival, judged, finer(fit.occupancy, config.mesh_resolution), JOINT_LEVEL)
+            return _Final(
+                rival, judged, finer(fit.occupancy(config.joint.resolution), config.mesh_resolution), JOINT_LEVEL
+            )
     hull, level = carve(found.poses, model, views, config.mesh_resolution, found.round_about)
     return _Final(found, held_out, hull, level)
 
@@ -282,7 +276,7 @@ def _add_registered(
     device: torch.device,
 ) -> Shape:
     """Fills in the cameras of the views that did not take part in the fit."""
-    evidence = evidence_for(take_views(views, rest), shape, device)
+    evidence = evidence_for(views.take(rest), shape, device)
     extra = register_evidence(evidence, shape, config, seed)
     order = np.argsort(np.concatenate([fitted, rest]))
     return replace(shape, cameras=select_cameras(join_cameras([shape.cameras, extra]), order))

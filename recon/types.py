@@ -13,6 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+ARRAYS = ("ids", "crops", "masks", "features", "flipped_features")
+"""Names of the arrays that views always have."""
+
 Verdict = Literal["shape", "too_few_views", "rotational_symmetry", "thin_evidence"]
 
 
@@ -52,6 +55,12 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, index: NDArray[np.int64]) -> Views:
+        """The views at ``index``, in its order."""
+        arrays = {name: getattr(self, name)[index] for name in ARRAYS}
+        seen = self.viewpoints
+        return Views(**arrays, viewpoints=seen and Viewpoints(seen.azimuth[index], seen.elevation[index]))
 
 
 @dataclass(frozen=True, slots=True)

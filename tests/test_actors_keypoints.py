@@ -9,7 +9,7 @@ from actors.keypoints import keypoints_file
 from actors.trial import Trial
 from index.jobs import KEYPOINTS
 from index.records import KeypointsRecord
-from recon import Reconstruction, take_views
+from recon import Reconstruction
 from recon.camera import select_cameras
 from tests.recon_scene import Scene, make_scene, true_cameras, true_result
 
@@ -52,4 +52,4 @@ def test_strangers_alone_have_none() -> None:
     assert found.shape is not None
     cameras = replace(found.shape.cameras, weight=np.zeros(12, np.float32))
     alone = replace(found, shape=replace(found.shape, cameras=cameras))
-    assert keypoints_file(take_views(SCENE.views, np.arange(12)), alone, None, "cpu") == {}
+    assert keypoints_file(SCENE.views.take(np.arange(12)), alone, None, "cpu") == {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from actors.views import make_views
-from recon import reconstruct, take_views
+from recon import reconstruct
 from tests.recon_scene import SMALL, make_scene
 
 SCENE = make_scene(12).views
@@ -34,11 +34,11 @@ def test_views_carry_both_features_and_the_guesses() -> None:
     views = make_views(Encoder(True), SCENE.ids, SCENE.crops, SCENE.masks)  # type: ignore[arg-type]
     assert views.features is SCENE.features and views.flipped_features is SCENE.flipped_features
     assert views.viewpoints is not None and views.viewpoints.azimuth.shape == (12, 24)
-    some = take_views(views, np.array([3, 1]))
+    some = views.take(np.array([3, 1]))
     assert some.viewpoints is not None and some.viewpoints.azimuth[:, 0].tolist() == [3, 1]
 
 
 def test_a_backbone_without_guesses_leaves_them_out() -> None:
     views = make_views(Encoder(False), SCENE.ids, SCENE.crops, SCENE.masks)  # type: ignore[arg-type]
-    assert views.viewpoints is None and take_views(views, np.array([0])).viewpoints is None
-    assert reconstruct(take_views(views, np.arange(4)), SMALL).verdict == "too_few_views"
+    assert views.viewpoints is None and views.take(np.array([0])).viewpoints is None
+    assert reconstruct(views.take(np.arange(4)), SMALL).verdict == "too_few_views"

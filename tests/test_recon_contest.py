@@ -9,6 +9,7 @@ import torch
 from recon import contest
 from recon.config import JointStage
 from recon.contest import best_fit
+from recon.fields import make_field
 from recon.guess import prior_of
 from recon.joint import JointFit
 from recon.volume import Hypotheses, join
@@ -57,10 +58,14 @@ def test_single_views_decide_between_near_equals_only(
     model, truth = true_poses(SCENE)
     rivals = join(shuffled(truth, 1), truth)
     losses = iter([0.4, 0.4 + gap])
-    monkeypatch.setattr(contest, "refine_jointly", lambda *_: JointFit(truth, np.zeros((2, 2, 2)), next(losses)))
+    monkeypatch.setattr(contest, "refine_jointly", lambda *_: fit(truth, next(losses)))
     prior = prior_of(told(SCENE.azimuth), torch.device("cpu")) if believed else None
     found = best_fit(rivals, replace(model, prior=prior), SCENE.views, STAGE, seeded())
     assert torch.equal(found.angles[0], rivals.angles[winner])
+
+
+def fit(poses: Hypotheses, loss: float) -> JointFit:
+    return JointFit(poses, make_field("voxel", torch.zeros(2, 2, 2), 1, mirror=True, seed=0), loss)
 
 
 def seeded() -> torch.Generator:

@@ -33,7 +33,7 @@ def refined(stage: JointStage = STAGE, seed: int = 0) -> tuple[Hypotheses, Hypot
     votes, _ = carve(start, model, SCENE.views, 24, False)
     with torch.inference_mode():
         fit = refine_jointly(start, model, votes, stage, torch.Generator().manual_seed(seed))
-    return start, fit.poses, fit.occupancy
+    return start, fit.poses, fit.occupancy(stage.resolution)
 
 
 def test_cameras_that_are_a_little_wrong_fall_into_place() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ops.errors import ReconstructionError
-from recon import Progress, reconstruct, take_views
+from recon import Progress, reconstruct
 from tests.recon_scene import CHAIR, SMALL, cold_result, make_scene, rotation_errors
 
 
@@ -57,7 +57,7 @@ def test_progress_rises_to_one_and_can_cancel() -> None:
     reconstruct(make_scene(10).views, tiny, progress=seen.append)
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
-    assert {"coarse", "medium", "fine", "polish", "surface"} <= {p.stage for p in seen}
+    assert {"coarse", "medium", "fine", "settle", "surface"} <= {p.stage for p in seen}
 
     def stop(step: Progress) -> None:
         if step.stage == "medium":
@@ -87,4 +87,4 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 def test_take_views_keeps_the_order() -> None:
     views = make_scene(6).views
-    assert take_views(views, np.array([4, 1])).ids.tolist() == [104, 101]
+    assert views.take(np.array([4, 1])).ids.tolist() == [104, 101]

@@ -7,10 +7,11 @@ from torch import Tensor
 from recon.config import FieldKind
 from recon.fields.base import Field
 from recon.fields.mlp import MlpField
+from recon.fields.raymarch import march, occupied, ray_points
 from recon.fields.tensorf import TensorField
 from recon.fields.voxel import GridField
 
-__all__ = ["Field", "GridField", "MlpField", "TensorField", "make_field"]
+__all__ = ["Field", "GridField", "MlpField", "TensorField", "make_field", "march", "occupied", "ray_points"]
 
 _KINDS: dict[FieldKind, type[GridField] | type[TensorField] | type[MlpField]] = {
     "voxel": GridField,
