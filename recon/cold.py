@@ -19,13 +19,14 @@ from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
 from recon.halfturn import apply_half_turns, find_half_turns
 from recon.progress import Reporter
+from recon.realign import realign
 from recon.refine import polish
 from recon.starts import grouped_starts, guessed_starts
 from recon.types import Views
 from recon.volume import Hypotheses, build_volumes, join
 
 _REACH = math.radians(40)
-_BEGIN, _CONTEST, _POLISH, _END = 0.02, 0.6, 0.8, 0.85
+_BEGIN, _CONTEST, _SETTLE, _END = 0.02, 0.5, 0.65, 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def cold_start(
         views: the same views.
         generator: source of all randomness.
         report: where progress goes.
-        checkpoint: of the searches, the contest and the polish.
+        checkpoint: of the searches, the contest and what follows it.
     """
     free = replace(model, floor=config.search_floor)
     searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
@@ -97,14 +98,28 @@ def cold_start(
         part = report.part(_BEGIN + share * n, _BEGIN + share * (n + 1))
         work = partial(_search, starts, seen, config, generator, part)
         finalists.append(checkpoint.step(f"search_{n}", generator, work))
-    tick = report.span("contest", _CONTEST, _POLISH)
+    tick = report.span("contest", _CONTEST, _SETTLE)
     rivals, judged = reduce(join, finalists), replace(model, prior=prior)
     work = partial(best_fit, rivals, judged, views, config.trial, generator, tick)
     poses = checkpoint.step("contest", generator, work)
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
-    tick = report.span("polish", _POLISH, _END)
-    work = partial(polish, poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    return Found(checkpoint.step("polish", generator, work), folds)
+    tick = report.span("settle", _SETTLE, _END)
+    work = partial(_settled, poses, model, config, views, folds, generator, tick)
+    return Found(checkpoint.step("settle", generator, work), folds)
+
+
+def _settled(
+    poses: Hypotheses,
+    model: Model,
+    config: ReconConfig,
+    views: Views,
+    folds: torch.Tensor,
+    generator: torch.Generator,
+    tick: Callable[[float], None],
+) -> Hypotheses:
+    if config.realign.rounds:
+        return realign(poses, model, views, config.realign, generator, tick)
+    return polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
 
 
 def _search(

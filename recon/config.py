@@ -61,6 +61,29 @@ class JointStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Realignment:
+    """Views searched anew against refined fields of other views, and refined again, in turns.
+
+    Attributes:
+        rounds: at most so many; 0 leaves it out.
+        fit: the refinements.
+        folds: each view is searched in what was fitted to the other folds.
+        azimuths: candidate azimuths over the full turn.
+        elevations: candidate elevations over ``ReconConfig.elevations``.
+        resolution: voxels along a side of the carved volumes, which have a say, too.
+        floor: share of their score that silhouettes earn.
+    """
+
+    rounds: int
+    fit: JointStage
+    folds: int = 3
+    azimuths: int = 48
+    elevations: int = 8
+    resolution: int = 32
+    floor: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class ReconConfig:
     """What a reconstruction may assume and how hard it tries.
 
@@ -84,7 +107,8 @@ class ReconConfig:
         medium: the best of them on a finer grid of poses.
         fine: the best of those and of their half-turned rivals, on the finest: the finalists of a search.
         trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
-        polish_rounds: rounds of continuous pose refinement of the chosen hypothesis.
+        realign: views of the chosen hypothesis searched anew against refined fields.
+        polish_rounds: rounds of continuous pose refinement instead, where nothing is searched anew.
         joint: refinement of its field and cameras by gradients; a warm start takes half its steps.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
@@ -109,6 +133,7 @@ class ReconConfig:
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, lean=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
+    realign: Realignment = Realignment(2, JointStage(60, 32, 4000, 8))
     polish_rounds: int = 2
     joint: JointStage = JointStage(180, 40, 8000, 8)
     mesh_resolution: int = 64
@@ -160,7 +185,9 @@ class ReconConfig:
         config = replace(cls(), effort=effort, recipe=recipe, **_PRESETS[effort])
         own: FieldKind = "tensorf" if recipe == "shapelode" else "mlp"
         chosen = own if field == "auto" else field
+        fit = replace(config.realign.fit, field=chosen)
         config = replace(config, trial=replace(config.trial, field=chosen), joint=replace(config.joint, field=chosen))
+        config = replace(config, realign=replace(config.realign, fit=fit))
         return replace(config, symmetry="mirror" if recipe == "shapelode" else "none")
 
 
@@ -171,6 +198,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(2, 2, 4, 24, 5, 20, 128, lean=0.7),
         "fine": Stage(1, 1, 5, 36, 6, 28, 128, lean=0.5),
         "trial": JointStage(30, 24, 3000, 8),
+        "realign": Realignment(0, JointStage(30, 24, 3000, 8)),
         "polish_rounds": 1,
         "joint": JointStage(60, 32, 6000, 8),
         "mesh_resolution": 48,
@@ -182,6 +210,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
         "fine": Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
         "trial": JointStage(80, 40, 8000, 8),
+        "realign": Realignment(4, JointStage(90, 40, 8000, 16)),
         "polish_rounds": 4,
         "joint": JointStage(300, 48, 12800, 16),
         "mesh_resolution": 80,

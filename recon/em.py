@@ -108,10 +108,10 @@ def score_candidates(
 ) -> Tensor:
     """Scores ``(H, N, K)`` of every view at candidates shared by all views of a hypothesis."""
     alpha, seen = render_features(occupancy, features, angles, frame, model.distance, evidence.pixels)
-    return _matched(alpha, seen, evidence, model)
+    return match(alpha, seen, evidence, model)
 
 
-def _matched(alpha: Tensor, seen: Tensor, evidence: Evidence, model: Model) -> Tensor:
+def match(alpha: Tensor, seen: Tensor, evidence: Evidence, model: Model) -> Tensor:
     """Scores ``(..., N, K)`` of views against what is rendered, ``(..., K, P^2)`` and ``(..., K, P^2, C)``."""
     weighted = (seen * alpha[..., None]).flatten(-2)
     target = (evidence.features * evidence.masks[..., None]).flatten(1)
@@ -134,7 +134,7 @@ def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Ten
         occupancy, features = volumes.occupancy[h, : len(members)], volumes.features[h, : len(members)]
         alpha, seen = render_features(occupancy, features, candidates[None], frames[h : h + 1], model.distance, pixels)
         for fold, (rows, part) in enumerate(zip(members, held_out, strict=True)):
-            scores[h, rows] = _matched(alpha[fold], seen[fold], part, model)
+            scores[h, rows] = match(alpha[fold], seen[fold], part, model)
     return scores, frames
 
 

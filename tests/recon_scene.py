@@ -28,7 +28,7 @@ from recon import (
     reconstruct,
 )
 from recon.cold import Found
-from recon.config import JointStage
+from recon.config import JointStage, Realignment
 from recon.em import Model, assign_folds
 from recon.evidence import fit_basis, gather_evidence
 from recon.geometry import angles_of
@@ -194,6 +194,7 @@ SMALL = ReconConfig(
     medium=Stage(2, 3, 3, 24, 3, 16, 24),
     fine=Stage(2, 2, 3, 36, 4, 20, 24),
     trial=JointStage(20, 24, 3000, 4),
+    realign=Realignment(1, JointStage(20, 24, 3000, 4), azimuths=36, elevations=4, resolution=20),
     polish_rounds=1,
     mesh_resolution=40,
 )

@@ -39,7 +39,7 @@ def test_an_interrupted_search_goes_on_where_it_was_to_the_same_result(
 ) -> None:
     whole = reconstruct(VIEWS, TINY)
     assert whole.shape is not None
-    for stage, kept in (("contest", 1), ("polish", 2), ("joint", 3)):
+    for stage, kept in (("contest", 1), ("settle", 2), ("joint", 3)):
         with pytest.raises(Interrupted):
             reconstruct(VIEWS, TINY, progress=until(stage), checkpoints=tmp_path)
         (file,) = tmp_path.iterdir()
@@ -50,7 +50,7 @@ def test_an_interrupted_search_goes_on_where_it_was_to_the_same_result(
         raise AssertionError("what was done is done again")
 
     monkeypatch.setattr(cold, "run_stage", again)
-    monkeypatch.setattr(cold, "polish", again)
+    monkeypatch.setattr(cold, "realign", again)
     assert same(reconstruct(VIEWS, TINY, checkpoints=tmp_path), whole)
     assert list(tmp_path.iterdir()) == []
 

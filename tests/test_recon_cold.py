@@ -38,7 +38,7 @@ def test_progress_covers_the_searches_in_order(searches: int) -> None:
     cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(ticks.append), Checkpoint())
     assert [tick.fraction for tick in ticks] == sorted(tick.fraction for tick in ticks)
     stages = [stage for stage, _ in groupby(tick.stage for tick in ticks)]
-    assert stages == ["coarse", "medium", "half_turns", "fine"] * searches + ["contest", "polish"]
+    assert stages == ["coarse", "medium", "half_turns", "fine"] * searches + ["contest", "settle"]
 
 
 def test_guesses_that_are_all_wrong_do_not_win_over_a_search_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
