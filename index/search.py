@@ -63,14 +63,31 @@ class SimilaritySearch:
         Raises:
             ConfigError: the descriptor is not as long as the library's.
         """
+        return self._hits(*self.neighbours(vector, k))
+
+    def neighbours(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], list[int]]:
+        """The images nearest to a descriptor, best first: cosine similarities and ids.
+
+        Args:
+            vector: ``(D,)`` unit descriptor of the library's backbone.
+            k: images wanted; there are fewer if the library holds fewer.
+
+        Raises:
+            ConfigError: the descriptor is not as long as the library's.
+        """
         with self._lock:
             self._catch_up()
             if self._index is None:
-                return []
+                return np.zeros(0, np.float32), []
             if len(vector) != self._index.dim:
                 raise ConfigError(f"the library's descriptors have {self._index.dim} numbers, not {len(vector)}")
-            scores, ids = self._nearest(self._index, np.asarray(vector, np.float32), k)
-        return self._hits(scores, ids)
+            return self._nearest(self._index, np.asarray(vector, np.float32), k)
+
+    def bare(self, vector: NDArray[np.float32], k: int) -> None:
+        """Looks in the vector index alone, as a query for ``k`` images does: what a query is measured against."""
+        with self._lock:
+            if self._index is not None:
+                self._index.search(vector[None], k if self._index.exact else SHORTLIST * k)
 
     def _nearest(
         self, index: VectorIndex, vector: NDArray[np.float32], k: int

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from index.clustering import online_linkage
 from index.clustering.base import FloatArray
 from index.clustering.joining import CellJoiner
 from index.clustering.online_linkage import OnlineLinkage
@@ -88,13 +87,13 @@ def test_an_interruption_leaves_no_trace(stop: int) -> None:
 
 def test_no_slice_regroups_more_than_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
     regrouped: list[int] = []
-    linkage = online_linkage.average_linkage
+    regroup = OnlineLinkage._regroup
 
-    def counted(rows: Any, weights: Any, threshold: float) -> Any:
+    def counted(self: OnlineLinkage, rows: Any, *others: Any) -> Any:
         regrouped.append(len(rows))
-        return linkage(rows, weights, threshold)
+        return regroup(self, rows, *others)
 
-    monkeypatch.setattr(online_linkage, "average_linkage", counted)
+    monkeypatch.setattr(OnlineLinkage, "_regroup", counted)
     vectors, _ = many()
     clusterer = OnlineLinkage(whole=WHOLE)
     clusterer.learn_many(vectors)

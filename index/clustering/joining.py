@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class Joiner:
         self._table = table
         self._space = space
         self._threshold = threshold if space else SAME
+        self._projection = space.projection.astype(np.float64) if space else np.zeros((0, 0))
         self._size = 0
         self._rows = np.zeros((0, 0), np.float32)
         for begin in range(0, len(table), _BLOCK):
@@ -68,10 +70,16 @@ class Joiner:
         if self._space is None:
             return _cosine(pair.astype(np.float64))
         # Few whitened dimensions can hide a difference, hence the centred descriptors have to agree too.
-        return min(_cosine(self._space.apply(_unit(pair))), _cosine(self._space.centred(_unit(pair))))
+        unit = _unit(pair)
+        return min(_cosine(self._apply(self._space, unit)), _cosine(self._space.centred(unit)))
 
     def _map(self, totals: FloatArray) -> FloatArray:
-        return map_vectors(self._space, totals).astype(np.float32)
+        unit = _unit(totals)
+        return (unit if self._space is None else self._apply(self._space, unit)).astype(np.float32)
+
+    def _apply(self, space: Space, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        # As `Space.apply`, which widens the projection anew for each vector.
+        return _unit((unit[:, : len(space.mean)] - space.mean) @ self._projection)
 
     def _append(self, rows: FloatArray, expected: int = 0) -> None:
         needed = self._size + len(rows)
@@ -127,7 +135,7 @@ def map_vectors(space: Space | None, vectors: FloatArray) -> NDArray[np.float64]
     return space.apply(unit) if space else unit
 
 
-def _unit(vectors: FloatArray) -> NDArray[np.float64]:
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     wide = np.asarray(vectors, np.float64)
     norm = np.linalg.norm(wide, axis=1, keepdims=True)
     return np.asarray(wide / np.maximum(norm, 1e-12), np.float64)

@@ -198,7 +198,7 @@ class OnlineLinkage(TabledClusterer):
         live = members[(table.counts[members] > 0) & ~np.isin(members, barred)]
         counts, space = table.counts[live], rolling.profiles.space
         rows = map_vectors(space, table.totals[live])
-        groups = average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
+        groups = self._regroup(rows, counts, space)
         labels, events, self._next_cluster = carry_ids(
             table.clusters[live], groups, counts, self.min_size, self._next_cluster
         )
@@ -223,7 +223,7 @@ class OnlineLinkage(TabledClusterer):
         if space is None:
             return []
         rows = map_vectors(space, totals)
-        groups = average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
+        groups = self._regroup(rows, counts, space)
         labels, events, self._next_cluster = carry_ids(
             table.clusters[live], groups, counts, self.min_size, self._next_cluster
         )
@@ -236,6 +236,10 @@ class OnlineLinkage(TabledClusterer):
         table.relabel(clusters)
         self._rebuild_joiner()
         return [*events, *_dissolved(before - set(self.sizes()), events)]
+
+    def _regroup(self, rows: NDArray[np.float64], counts: IntArray, space: Space) -> IntArray:
+        """Groups of micro-clusters ``(M, r)`` in the space that stand for so many vectors each."""
+        return average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
 
     def _bar_heirs(self, events: Sequence[LineageEvent]) -> None:
         """What may not be in a cluster may not be in the one that takes it in either."""

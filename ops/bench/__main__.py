@@ -24,6 +24,7 @@ from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
 from ops.bench import query as query_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
+from ops.bench import scale as scale_benchmark
 from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
 from ops.bench.kills.command import run_kills
@@ -202,6 +203,26 @@ def capacity(
     """What `shapelode plan` forecasts from a sample, beside what the crawl then takes."""
     settings = capacity_benchmark.Settings(sample, crawl, shapes, views, seed)
     _show(lambda: capacity_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(
+    epilog="examples: python -m ops.bench scale --vectors 100000; "
+    "python -m ops.bench scale --vectors 1000000 --json figures.json --keep bench-scale"
+)
+def scale(
+    vectors: Annotated[
+        int, typer.Option(min=1000, help="Descriptors that are stored; a million take 3 GB of disk.")
+    ] = (1_000_000),
+    dim: Annotated[int, typer.Option(min=8, help="Numbers of a descriptor.")] = 384,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time of queries while the writer goes on.")] = 20.0,
+    river_s: Annotated[float, typer.Option(min=0.1, help="Time that river's DBSTREAM learns for.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="Of the descriptors.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Empty folder to keep the library in.")] = None,
+    json: Json = None,
+) -> None:
+    """Inserts, restarts and queries of a large made-up library, beside river's DBSTREAM and a bare FAISS search."""
+    settings = scale_benchmark.Settings(vectors, dim, seconds, river_s, seed)
+    _show(lambda: scale_benchmark.run(settings, keep, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

@@ -1,0 +1,293 @@
+"""How inserts, queries and restarts behave as a library of descriptors grows, each figure beside what it has to reach.
+
+Descriptors are made up (`ops/bench/crowd.py`) and stored by the writer's own code, without encoder, crops and masks,
+whose cost does not depend on the size. Filling, and going on after a restart while queries are asked here, are
+processes of their own, so that memory is that of the writer alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from queue import Empty
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from river.cluster import DBSTREAM
+
+from index.clustering import make_clusterer
+from index.library import Library, open_library
+from index.search import SimilaritySearch
+from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd, CrowdWriter
+from ops.bench.report import Measure, Report
+from ops.errors import StateError
+
+RATIO, OVER_RIVER, RECALL, READY_S, OVER_FAISS = 1.5, 100.0, 0.95, 60.0, 2.0
+SMALL = 10_000
+"""Images at which an insert is measured first."""
+_WINDOW = 160  # batches over which an insert is measured
+_NEIGHBOURS, _QUERIES = 10, 200
+_VOTES = 50
+_EXACT_BLOCK = 8192
+_CLUSTERS_OF_RIVER = 120
+_START_S = 3600.0
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        vectors: stored in all.
+        dim: of them.
+        seconds: of queries while the writer goes on.
+        river_s: seconds that river's DBSTREAM learns for.
+        seed: of the descriptors.
+    """
+
+    vectors: int = 1_000_000
+    dim: int = 384
+    seconds: float = 20.0
+    river_s: float = 30.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Seconds an image took, batch by batch, around `SMALL` and at the end; the longest batch; and what it took."""
+
+    small: list[float]
+    full: list[float]
+    longest: float
+    seconds: float
+    peak_mib: float
+    facts: dict[str, str | int | float] = field(default_factory=dict)
+
+
+def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: None) -> Report:
+    """Fills a library, restarts its writer and asks queries while it goes on.
+
+    Args:
+        settings: how much of what.
+        keep: empty folder for the library, to be kept; a temporary one if None.
+        tell: told of progress.
+
+    Raises:
+        StateError: the folder is not empty, or a process of the benchmark failed.
+    """
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise StateError(f"{keep} is not empty; name a folder that is, or none")
+    rates = beside_river(settings, tell)
+    with TemporaryDirectory(prefix="shapelode-scale-") as spare:
+        folder = keep or Path(spare)
+        folder.mkdir(parents=True, exist_ok=True)
+        filled = _in_a_process(fill, folder, settings)
+        library = open_library(folder)
+        try:
+            measures = [*inserts(filled), *_rates(*rates), *beside_ingest(folder, library, settings, tell)]
+        finally:
+            library.close()
+    measures.append(Measure("peak memory of the writer, MiB", filled.peak_mib, "context"))
+    facts: dict[str, str | int | float] = {
+        "vectors": settings.vectors, "dimensions": settings.dim, "seconds to fill": round(filled.seconds, 1),
+        "longest batch, s": round(filled.longest, 2), **filled.facts,
+    }  # fmt: skip
+    return Report("scale", measures, facts)
+
+
+Fill = Callable[[Path, Settings, Tell], Filled]
+
+
+def inserts(filled: Filled) -> list[Measure]:
+    """What an insert takes at both sizes."""
+    few, many = (1000 * float(np.median(times)) for times in (filled.small, filled.full))
+    name = f"insert p50 over that at {SMALL:,}"
+    return [
+        Measure(name, many / few, "lower", {"to reach": RATIO}),
+        Measure("insert p50, ms", many, "lower", {f"at {SMALL:,}": few}),
+        Measure("insert p99, ms", _share(filled.full, 99), "lower", {f"at {SMALL:,}": _share(filled.small, 99)}),
+    ]
+
+
+def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
+    """Stores all descriptors, batch by batch."""
+    crowd, writer = Crowd(settings.vectors, settings.dim, settings.seed), CrowdWriter(folder, settings.dim)
+    times: list[float] = []
+    small: list[float] = []
+    longest, began, told = 0.0, time.perf_counter(), time.monotonic()
+    for number in range(-(-settings.vectors // BATCH)):
+        vectors = crowd.batch(number)
+        times.append(_timed(lambda vectors=vectors: writer.add(vectors)))  # type: ignore[misc]
+        longest = max(longest, times[-1])
+        del times[:-_WINDOW]
+        if number + 1 == SMALL // BATCH + _WINDOW // 2 or (writer.images >= settings.vectors and not small):
+            small = list(times)
+        if time.monotonic() - told > 15:
+            told = time.monotonic()
+            tell(
+                f"{writer.images:,} of {settings.vectors:,}: {1000 * float(np.median(times)) / BATCH:.2f} ms an insert"
+            )
+    facts = writer.facts
+    writer.close()
+    peak = peak_mib()
+    an_image = [[seconds / BATCH for seconds in some] for some in (small, times)]
+    return Filled(an_image[0], an_image[1], longest, time.perf_counter() - began, peak, facts)
+
+
+def beside_river(settings: Settings, tell: Tell) -> tuple[float, float]:
+    """Vectors a second that our clusterer and river's DBSTREAM learn of one stream of `_CLUSTERS_OF_RIVER` clusters."""
+    crowd = Crowd(_CLUSTERS_OF_RIVER * OF_A_CLUSTER, settings.dim, settings.seed)
+    vectors = np.concatenate([crowd.batch(number) for number in range(_CLUSTERS_OF_RIVER * OF_A_CLUSTER // BATCH)])
+    model: Any = DBSTREAM(clustering_threshold=0.8, fading_factor=0.0001, cleanup_interval=1000)
+    rows = [dict(enumerate(vector.tolist())) for vector in vectors]
+    learnt, began = 0, time.perf_counter()
+    while learnt < len(rows) and time.perf_counter() - began < settings.river_s:
+        model.learn_one(rows[learnt])
+        learnt += 1
+    river = learnt / (time.perf_counter() - began)
+    tell(f"DBSTREAM: {learnt:,} vectors, {len(model.micro_clusters)} micro-clusters, {river:.1f} a second")
+    clusterer = make_clusterer("linkage")
+    began = time.perf_counter()
+    for begin in range(0, learnt, BATCH):
+        clusterer.learn_many(vectors[begin : min(begin + BATCH, learnt)])
+    return learnt / (time.perf_counter() - began), river
+
+
+def _rates(ours: float, river: float) -> list[Measure]:
+    name = "vectors learnt a second, over river's DBSTREAM"
+    return [
+        Measure(name, ours / river, "higher", {"to reach": OVER_RIVER}),
+        Measure("vectors learnt a second", ours, "higher", {"river's DBSTREAM": river}),
+    ]
+
+
+def beside_ingest(folder: Path, library: Library, settings: Settings, tell: Tell) -> list[Measure]:
+    """Restart, recall, and queries beside bare searches in the same index while the writer goes on."""
+    crowd = Crowd(settings.vectors, settings.dim, settings.seed)
+    queries = crowd.batch(-1 % (1 << 31), _QUERIES)
+    search = SimilaritySearch(library)
+    begin = _timed(lambda: search.query(queries[0]))
+    recall = recall_of(library, search, queries)
+    tell(f"queries are ready after {begin:.1f} s, recall {recall:.3f}")
+    with _ingesting(folder, settings) as restarted:
+        before = len(search)
+        asked, bare = in_turns(search, queries, settings.seconds)
+        search.query(queries[0])
+        tell(f"{len(search) - before:,} images were stored during {len(asked):,} queries")
+    measures = [
+        Measure(f"recall@{_NEIGHBOURS}", recall, "higher", {"to reach": RECALL}),
+        Measure("restart of the writer until it is ready, s", restarted, "lower", {"to reach": READY_S}),
+        Measure("start of queries until the first answer, s", begin, "lower", {"to reach": READY_S}),
+    ]
+    for share in (50, 99):
+        ours, theirs = _share(asked, share), _share(bare, share)
+        name = f"query p{share} during ingest, over a bare search"
+        measures.append(Measure(name, ours / theirs, "lower", {"to reach": OVER_FAISS}))
+        measures.append(Measure(f"query p{share} during ingest, ms", ours, "lower", {"bare search": theirs}))
+    return measures
+
+
+def in_turns(search: SimilaritySearch, queries: NDArray[np.float32], seconds: float) -> tuple[list[float], list[float]]:
+    """Seconds that queries, and bare searches in the same index, took, in turns."""
+    asked: list[float] = []
+    bare: list[float] = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until or not asked:
+        vector = queries[len(asked) % len(queries)]
+        bare.append(_timed(lambda vector=vector: search.bare(vector, _VOTES)))  # type: ignore[misc]
+        asked.append(_timed(lambda vector=vector: search.query(vector, _VOTES)))  # type: ignore[misc]
+    return asked, bare
+
+
+def recall_of(library: Library, search: SimilaritySearch, queries: NDArray[np.float32]) -> float:
+    """Share of the true `_NEIGHBOURS` nearest images of each query that a search finds; all are compared, in blocks."""
+    scores = np.full((len(queries), _NEIGHBOURS), -np.inf, np.float32)
+    ids = np.full((len(queries), _NEIGHBOURS), -1, np.int64)
+    rows = library.vectors()
+    while block := list(islice(rows, _EXACT_BLOCK)):
+        found = queries @ np.stack([vector for _, vector in block]).T
+        numbers = np.array([number for number, _ in block])
+        scores = np.concatenate([scores, found], axis=1)
+        ids = np.concatenate([ids, np.broadcast_to(numbers, found.shape)], axis=1)
+        best = np.argpartition(-scores, _NEIGHBOURS - 1, axis=1)[:, :_NEIGHBOURS]
+        scores, ids = np.take_along_axis(scores, best, 1), np.take_along_axis(ids, best, 1)
+    near = [search.neighbours(query, _NEIGHBOURS)[1] for query in queries]
+    return float(np.mean([len(np.intersect1d(one, other)) / _NEIGHBOURS for one, other in zip(ids, near, strict=True)]))
+
+
+@contextmanager
+def _ingesting(folder: Path, settings: Settings) -> Iterator[float]:
+    """Another process opens the library and stores batches; gives the seconds until it was ready."""
+    context = get_context("spawn")
+    answers: Queue[float] = context.Queue()
+    stop = context.Event()
+    process = context.Process(target=_go_on, args=(folder, settings, answers, stop))
+    process.start()
+    try:
+        yield answers.get(timeout=_START_S)
+    except Empty as error:
+        raise StateError("the writer did not start again") from error
+    finally:
+        stop.set()
+        process.join()
+
+
+def _go_on(folder: Path, settings: Settings, answers: Queue[float], stop: Event) -> None:
+    began = time.perf_counter()
+    writer, crowd = CrowdWriter(folder, settings.dim), Crowd(settings.vectors, settings.dim, settings.seed)
+    answers.put(time.perf_counter() - began)
+    number = -(-settings.vectors // BATCH)
+    while not stop.is_set():
+        writer.add(crowd.batch(number))
+        number += 1
+    writer.close()
+
+
+def _in_a_process(work: Fill, folder: Path, settings: Settings) -> Filled:
+    context = get_context("spawn")
+    answers: Queue[Filled] = context.Queue()
+    process = context.Process(target=_answered, args=(work, folder, settings, answers))
+    process.start()
+    while True:
+        try:
+            found = answers.get(timeout=1)
+            process.join()
+            return found
+        except Empty as error:
+            if not process.is_alive() and answers.empty():
+                raise StateError("the process that fills the library ended early") from error
+
+
+def _answered(
+    work: Fill, folder: Path, settings: Settings,
+    answers: Queue[Filled],
+) -> None:  # fmt: skip
+    answers.put(work(folder, settings, Console(stderr=True, soft_wrap=True).print))
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held since it was started, the pages of mapped files among it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _share(times: Sequence[float], percent: int) -> float:
+    """A percentile of seconds, in milliseconds."""
+    return 1000 * float(np.percentile(times, percent))

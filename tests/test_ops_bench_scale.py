@@ -1,0 +1,87 @@
+"""The scale benchmark on a tiny library: every figure is there, and means what it says."""
+
+from __future__ import annotations
+
+import json
+import operator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.library import open_library
+from index.search import SimilaritySearch
+from ops.bench import scale
+from ops.bench.crowd import BATCH, Crowd, CrowdWriter
+from ops.bench.scale import Filled, Settings, fill, in_turns, inserts, recall_of
+from ops.errors import StateError
+from tests.test_ops_bench_main import _call
+
+TINY = Settings(vectors=1500, dim=24, seconds=0.2, river_s=0.2)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Filled]:
+    folder = tmp_path_factory.mktemp("crowd")
+    return folder, fill(folder, TINY, print)
+
+
+def test_a_batch_depends_on_its_number_alone() -> None:
+    crowd, other = Crowd(4000, 24, seed=3), Crowd(4000, 24, seed=3)
+    assert np.array_equal(crowd.batch(7), other.batch(7)) and not np.array_equal(crowd.batch(7), crowd.batch(8))
+    assert np.allclose(np.linalg.norm(crowd.batch(0), axis=1), 1, atol=1e-6)
+    many = np.concatenate([crowd.batch(number) for number in range(10)])
+    nearest = np.sort(many @ many.T, axis=1)[:, -2]
+    assert 0.1 < np.mean(nearest > 0.99) < 0.5  # near-copies
+
+
+def test_what_is_filled_is_a_library_that_goes_on(filled: tuple[Path, Filled], tmp_path: Path) -> None:
+    folder, found = filled
+    assert len(found.small) == len(found.full) == -(-TINY.vectors // BATCH) and found.longest >= max(found.full) * BATCH
+    assert found.peak_mib > 20 and found.facts["index"] == "flat"
+    library = open_library(folder)
+    assert library.status().images == BATCH * len(found.full)
+    search = SimilaritySearch(library)
+    queries = Crowd(TINY.vectors, TINY.dim).batch(5000, 20)
+    assert recall_of(library, search, queries) == 1.0
+    search._index.remove(np.arange(0, 1500, 2))  # type: ignore[union-attr]  # what a bad index would look like
+    assert recall_of(library, search, queries) < 0.8
+    asked, bare = in_turns(search, queries, 0.1)
+    assert len(asked) == len(bare) > 0
+    library.close()
+
+
+def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
+    crowd = Crowd(400, 24)
+    for number in range(3):
+        writer = CrowdWriter(tmp_path, 24)
+        assert writer.images == BATCH * number
+        writer.add(crowd.batch(number))
+        writer.close()
+
+
+def test_inserts_are_compared_at_two_sizes() -> None:
+    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], 0.0, 0.0, 0.0))
+    assert measures[0].value == 2.5 and measures[0].baselines == {"to reach": 1.5}
+    assert measures[1].value == 5000 and measures[1].baselines == {"at 10,000": 2000}
+
+
+def test_the_command_prints_a_table_and_writes_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # In this process, since starting others takes seconds; the writer's turn is left to the benchmark itself.
+    monkeypatch.setattr(scale, "_in_a_process", lambda work, folder, settings: work(folder, settings, print))
+    monkeypatch.setattr(scale, "beside_ingest", lambda *_: [])
+    out = tmp_path / "figures.json"
+    options = ("--vectors", 1000, "--dim", 16, "--river-s", 0.1, "--keep", tmp_path / "state", "--json", out)
+    assert _call(monkeypatch, "scale", *options) == 0
+    assert "DBSTREAM" in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    names = [measure["name"] for measure in found["measures"]]
+    assert "insert p50 over that at 10,000" in names and found["facts"]["vectors"] == 1000
+    assert _call(monkeypatch, "scale", *options) == 1  # what is kept is not written over
+
+
+def test_a_fill_that_dies_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="ended early"):
+        scale._in_a_process(operator.not_, tmp_path, TINY)  # type: ignore[arg-type]  # it takes no three arguments
