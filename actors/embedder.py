@@ -21,9 +21,10 @@ _CHECK_SIDE = 64
 class Embedder:
     """Masks and embeds the images of batches."""
 
-    def __init__(self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"]) -> None:
+    def __init__(self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"], sharers: int = 1) -> None:
         claim_process()
         self._choice = (name, device, precision)
+        self._sharers = sharers
         self._backbone: Backbone | None = None
 
     def _loaded(self) -> Backbone:
@@ -33,7 +34,7 @@ class Embedder:
             from index.backbones import load_backbone
 
             name, device, precision = self._choice
-            self._backbone = load_backbone(name, device=claim_device(device), precision=precision)
+            self._backbone = load_backbone(name, device=claim_device(device, self._sharers), precision=precision)
         return self._backbone
 
     def info(self) -> BackboneInfo:

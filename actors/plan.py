@@ -52,7 +52,10 @@ class ReconstructorOptions:
 
 @dataclass(frozen=True, slots=True)
 class CrewPlan:
-    """How many actors of each kind, what they are given and what Ray sets aside for them."""
+    """How many actors of each kind, what they are given and what Ray sets aside for them.
+
+    ``embedders_a_node`` share the cores of a node.
+    """
 
     folder: str
     backbone: str
@@ -69,3 +72,4 @@ class CrewPlan:
     reconstructor: ReconstructorOptions
     ingest: IngestConfig
     policy: Policy
+    embedders_a_node: int = 1

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
 
-from actors.device import releasing_memory
+from actors.device import claim_device, releasing_memory
+from daemon.config import load_config
+from daemon.run import crew_plan
 from ops.errors import ReconstructionError
 
 
@@ -29,6 +32,22 @@ def test_running_out_of_memory_is_a_failure_that_says_what_helps(error: Exceptio
         fill()
     assert "recon.max_views" in str(caught.value) and "\n" not in str(caught.value)
     assert held[0]() is None, "the error keeps alive what filled the memory"
+
+
+@pytest.mark.parametrize(("sharers", "threads"), [(1, 8), (3, 2), (20, 1)])
+def test_those_who_share_a_machine_share_its_cores(sharers: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    assert claim_device("cpu", sharers) == "cpu" and asked == [threads]
+
+
+@pytest.mark.parametrize(("address", "sharers"), [("", 3), ("10.0.0.1:6379", 1)])
+def test_embedders_of_one_machine_share_its_cores_and_those_of_a_cluster_do_not(
+    address: str, sharers: int, tmp_path: Path
+) -> None:
+    config = load_config(overrides={"backbone.embedders": 3, "ray.address": address}, env={})
+    assert crew_plan(tmp_path, config).embedders_a_node == sharers
 
 
 def test_other_failures_and_successes_pass() -> None:

@@ -124,6 +124,7 @@ def test_the_steps_of_the_dockerfile_make_an_installation_that_works(tmp_path: P
     assert all(line.startswith(str(root)) for line in done.stdout.splitlines())
     site = next((root / "opt" / "shapelode" / "lib").glob("python*")) / "site-packages"
     assert (site / "daemon" / "page" / "index.html").exists()
+    assert all((site / name / "py.typed").exists() for name in ("daemon", "actors", "index", "recon", "ops"))
     assert list((site / "index" / "backbones").glob("*.safetensors"))
     shown = subprocess.run([command, "config", "--json"], capture_output=True, text=True, cwd="/",
                            env={**settings(environment("cpu")), "HOME": "/tmp"}, check=True)  # fmt: skip

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from daemon.cli.app import app
 from daemon.cli.entry import load_commands
+from daemon.config import load_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,3 +65,13 @@ def test_files_and_modules_that_are_named_exist(page: Path) -> None:
     for module in re.findall(r"python -m (ops[\w.]*)", code):
         place = ROOT / module.replace(".", "/")
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_configurations_that_are_shown_are_valid(page: Path, tmp_path: Path) -> None:
+    shown = re.findall(r"```toml\n(.*?)```", page.read_text(), re.S)
+    assert shown or page.stem != "deployment"
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        load_config(file, env={})

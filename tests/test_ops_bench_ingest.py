@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from daemon.config import load_config
 from index.views import CROP_SIZE, ObjectView
 from ops.bench.ingest import Settings, bare, rival
 from ops.bench.ingest import turns as benchmark
@@ -64,7 +65,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 
 
 def work(shards: tuple[str, ...], folder: Path) -> Work:
-    return Work(shards, str(folder), "embedded", "fp32", batch=2, workers=1)
+    return Work(shards, str(folder), "embedded", "fp32", batch=2, workers=1, threads=1)
 
 
 @pytest.fixture
@@ -182,16 +183,20 @@ def test_each_side_is_given_the_same_shards_batches_and_precision(
 ) -> None:
     given: dict[str, list[str]] = {}
     monkeypatch.setattr(benchmark, "Side", lambda name, command, count, log: given.update({name: command}))
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
     settings = Settings(shards, batch=5, precision="fp32", workers=2)
     for start in benchmark._sides(tmp_path, settings, shards):
         start()
-    for name, workers in (("bare encoder", 1), ("Ray Data", 2)):
+    for name, workers, threads in (("bare encoder", 1, 6), ("Ray Data", 2, 3), ("Ray Data as it comes", 1, 0)):
         told = from_argument(given[name][-1])
-        assert (told.shards, told.batch, told.precision, told.workers) == (shards, 5, "fp32", workers)
+        assert (told.shards, told.batch, told.precision) == (shards, 5, "fp32")
+        assert (told.workers, told.threads) == (workers, threads)
     asked = " ".join(given["daemon"])
     assert all(f"--shards {shard}" in asked for shard in shards)
     assert "stream.batch_size=5" in asked and "backbone.precision=fp32" in asked and "recon.enabled=false" in asked
     assert len(benchmark._sides(tmp_path, Settings(shards, workers=0), shards)) == 2
+    options = dict(option.removeprefix("--set=").split("=") for option in given["daemon"] if option.startswith("--set"))
+    load_config(overrides=options, env={})
 
 
 def test_shards_that_are_not_there_are_said_before_anything_starts(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def test_wrong_paths_are_one_line_and_a_failure(
     assert error.startswith("error: no truth") and len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["furniture", "reconstruct", "kills", "fuzz", "ingest", "memory", "capacity"])
+@pytest.mark.parametrize(
+    "name", ["furniture", "reconstruct", "kills", "fuzz", "ingest", "memory", "capacity", "precision"]
+)
 def test_every_benchmark_explains_itself_with_an_example(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

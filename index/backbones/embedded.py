@@ -78,11 +78,15 @@ class EmbeddedBackbone(Backbone):
 
     def _look(self, images: Tensor) -> Look:
         inputs = to_input(images, IMAGENET_MEAN, IMAGENET_STD)
-        tokens = layer_tokens(self._vit, inputs)
+        tokens = self._tokens(inputs)
         # In bfloat16 a picture's mask would depend on the batch it came in.
         with torch.autocast(self.device.type, enabled=False):
             logits, _ = self._head(tokens, images)
         return Look(logits.sigmoid(), tokens[TOKEN_LAYERS.index(PATCH_LAYER)].float())
+
+    def _tokens(self, inputs: Tensor) -> list[Tensor]:
+        """Patch tokens of the layers that are read."""
+        return layer_tokens(self._vit, inputs)
 
     def _patches(self, crops: Tensor) -> Tensor:
         return block_features(self._vit, to_input(crops, IMAGENET_MEAN, IMAGENET_STD), PATCH_LAYER)

@@ -22,6 +22,7 @@ from ops.bench import ingest as ingest_benchmark
 from ops.bench import memory as memory_benchmark
 from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
+from ops.bench import precision as precision_benchmark
 from ops.bench import query as query_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import scale as scale_benchmark
@@ -223,6 +224,16 @@ def scale(
     """Inserts, restarts and queries of a large made-up library, beside river's DBSTREAM and a bare FAISS search."""
     settings = scale_benchmark.Settings(vectors, dim, seconds, river_s, seed)
     _show(lambda: scale_benchmark.run(settings, keep, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench precision --data DATA --images 600")
+def precision(
+    data: Data = DATA,
+    images: Annotated[int, typer.Option(min=16, help="Images at most.")] = 100_000,
+    json: Json = None,
+) -> None:
+    """What bfloat16 and 8-bit integers cost and save: processor time, and the clustering that comes of it."""
+    _show(lambda: precision_benchmark.run(data, images, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench soak --minutes 60 --seed 1 --write docs/faults.md")

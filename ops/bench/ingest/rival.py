@@ -30,7 +30,8 @@ class Describe:
         from index.backbones import load_backbone
 
         work = from_argument(argument)
-        torch.set_num_threads(work.threads)
+        if work.threads:
+            torch.set_num_threads(work.threads)
         self._encoder = load_backbone(work.backbone, precision=work.precision)
         self._tally = Tally(work.tally)
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ops.errors import StateError
 
-_POLL_S = 0.02
+_POLL_S = 0.1  # a look at a daemon costs it some milliseconds
 _KINDS = (
     (re.compile(r"^ray::(ShardReader|Embedder|Miner)"), None),
     (re.compile(r"index\.stream\.decode_worker"), "decoder"),

@@ -23,7 +23,8 @@ class Work(msgspec.Struct, frozen=True):
         backbone: encoder.
         precision: its arithmetic.
         batch: images a batch.
-        workers: processes that embed; threads of the machine are shared among them.
+        workers: processes that embed.
+        threads: of each; 0 leaves them as whoever starts the processes sets them.
         max_side: images are shrunk to this on decoding.
     """
 
@@ -33,12 +34,8 @@ class Work(msgspec.Struct, frozen=True):
     precision: Literal["auto", "fp32", "bf16"]
     batch: int
     workers: int
+    threads: int
     max_side: int = 512
-
-    @property
-    def threads(self) -> int:
-        """Threads of each process that embeds."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
 
     def argument(self) -> str:
         """As the one argument of a process."""
