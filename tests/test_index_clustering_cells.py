@@ -20,7 +20,9 @@ def test_what_looks_the_same_is_looked_for_where_it_is() -> None:
     assert 30 <= len(cells) <= 50 and len(np.unique(home)) > 20
     near = cells.near((ROWS + 1e-3).astype(np.float64), 4)
     assert near.shape == (600, 4) and np.mean((near == home[:, None]).any(axis=1)) > 0.97
-    assert np.array_equal(np.sort(cells.near(ROWS[:2].astype(np.float64), 99)[0]), np.arange(len(cells)))
+    assert near[:, 0].tolist() == (ROWS @ cells.leaves.T).argmax(axis=1).tolist()
+    few = learn_cells(ROWS, 9)
+    assert np.array_equal(np.sort(few.near(ROWS[:2].astype(np.float64), 99)[0]), np.arange(len(few)))
 
 
 def test_the_cell_of_a_row_depends_on_nothing_else() -> None:

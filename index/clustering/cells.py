@@ -13,6 +13,8 @@ from index.kmeans import two_levels
 from ops.errors import StateError
 
 _BLOCK = 8192  # rows compared with the middles at once; bounds memory
+MOST_NEAR = 24
+"""Cells that are looked at for a vector at most."""
 NONE = -1
 """The cell of a number that is in none."""
 
@@ -28,6 +30,7 @@ class Cells:
         """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
         self.tops, self.leaves, self.first = tops, leaves, first
         self._tops, self._leaves = tops.T.astype(np.float64), leaves.T.astype(np.float64)
+        self._ranked: tuple[NDArray[np.float64], IntArray] | None = None
 
     def __len__(self) -> int:
         return len(self.leaves)
@@ -45,11 +48,17 @@ class Cells:
         return found
 
     def near(self, rows: NDArray[np.float64], count: int) -> IntArray:
-        """The cells ``(N, count)`` whose leaves are nearest to each row, in no order; fewer if there are fewer."""
-        scores = rows @ self._leaves
-        if count >= len(self):
-            return np.tile(np.arange(len(self)), (len(rows), 1))
-        return np.asarray(np.argpartition(-scores, count, axis=1)[:, :count], np.int64)
+        """The cells ``(N, count)`` whose leaves are nearest to each row, best first; `MOST_NEAR` and all there are at most.
+
+        The same array of rows is ranked once: vectors are compared with micro-clusters and with clusters.
+        """
+        if self._ranked is None or self._ranked[0] is not rows:
+            scores = rows @ self._leaves
+            most = min(MOST_NEAR, len(self))
+            best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
+            order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
+            self._ranked = rows, np.take_along_axis(best, order, 1).astype(np.int64)
+        return self._ranked[1][:, :count]
 
     def pack(self) -> dict[str, bytes]:
         """What `unpack_cells` takes."""

@@ -18,7 +18,7 @@ SAME = 0.999
 
 _SLACK = 1e-3  # what float32 and the order of summation may do to a similarity
 _BLOCK = 8192  # sums mapped at once; bounds memory
-_PROBED = 12  # cells looked at for the micro-cluster that a vector may join
+_PROBED = 6  # cells looked at, beside its own, for the micro-cluster that a vector may join
 
 
 class Joiner:
@@ -118,8 +118,9 @@ class CellJoiner(Joiner):
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""
         found: list[IntArray] = []
-        for row, cells in zip(mapped.astype(np.float32), self._cells.near(mapped, _PROBED), strict=True):
-            some = self._lists.inside(cells)
+        near, own = self._cells.near(mapped, _PROBED), self._cells.place(mapped)
+        for row, home, cells in zip(mapped.astype(np.float32), own, near, strict=True):
+            some = self._lists.inside(cells if home in cells else np.append(cells, home))
             found.append(some[self._rows[some] @ row >= self._threshold - _SLACK])
         return found
 

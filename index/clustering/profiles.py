@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import NONE, CellLists, Cells
+from index.clustering.cells import MOST_NEAR, NONE, CellLists, Cells
 from index.clustering.space import Space
 from index.records import OUTLIER
 from ops.errors import StateError
 
-_PROBED = 24  # cells looked at for the two best clusters of a vector
 _KEY = "profile/"
 
 
@@ -68,7 +67,7 @@ class CellProfiles:
     ) -> tuple[IntArray, FloatArray]:
         """The best cluster of each unit row of the space, and how strongly it belongs there, as `Snapshot.classify`."""
         clusters, strengths = np.full(len(rows), OUTLIER, np.int64), np.zeros(len(rows), np.float32)
-        for place, (row, cells) in enumerate(zip(rows, self.cells.near(rows, _PROBED), strict=True)):
+        for place, (row, cells) in enumerate(zip(rows, self.cells.near(rows, MOST_NEAR), strict=True)):
             ids = [cluster for cluster in self._lists.inside(cells).tolist() if cluster not in barred]
             if not ids:
                 continue
