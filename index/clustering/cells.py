@@ -48,7 +48,7 @@ class Cells:
         return found
 
     def near(self, rows: NDArray[np.float64], count: int) -> IntArray:
-        """The cells ``(N, count)`` whose leaves are nearest to each row, best first; `MOST_NEAR` and all there are at most.
+        """The cells ``(N, count)`` whose leaves are nearest to each row, best first; `MOST_NEAR` at most.
 
         The same array of rows is ranked once: vectors are compared with micro-clusters and with clusters.
         """
