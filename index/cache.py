@@ -27,7 +27,7 @@ _STEP = 4096  # vectors that a batch adds to a new index
 _OUTGROWN = 4  # times as many vectors as an index was trained for, and it is trained anew
 _SETTLED = 1.1  # the same after a drift, so that one drift does not train it again and again
 _DRIFT_DELTA = 1e-5  # ADWIN's bound on false alarms
-_UNSAVED = 0.02  # share of the vectors that may be missing from the file: writing it costs as much as they do
+_UNSAVED = 0.05  # share of the vectors that may be missing from the file: writing it costs as much as they do
 
 
 class VectorCache:

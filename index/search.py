@@ -21,7 +21,7 @@ from ops.logs import get_logger
 _log = get_logger("index")
 _EXACT = 4000  # so many vectors are few enough to be kept whole
 _STEP = 1024  # vectors that a query adds to a new index at once
-_OUTGROWN = 4  # times as many vectors as the components were learnt of, and they are learnt anew
+_OUTGROWN = 5  # times as many vectors as the components were learnt of, and they are learnt anew; the writer goes first
 
 
 @dataclass(slots=True)
@@ -38,7 +38,8 @@ class SimilaritySearch:
     Keeps a vector index of its own, which takes in the images stored since the last call. Of a library of more than a
     few images it holds only the descriptors' main components: those that seem nearest by them are compared by the whole
     descriptors, read from the store. If the writer has saved such an index, it begins with that one. When the library
-    has outgrown its index, each query takes a short step of making a new one. Safe to call from several threads.
+    has outgrown its index, it takes over what the writer has saved since, or each query takes a short step of making a
+    new one. Safe to call from several threads.
     """
 
     def __init__(self, library: Library) -> None:
@@ -109,12 +110,12 @@ class SimilaritySearch:
             self._index = self._first()
         if self._index is None:
             return
+        self._index = self._grown(self._index)
         catch_up(self._index, store)
         deletions = self._library.deletions()
         if deletions != self._deletions:
             self._index.remove(np.array(self._library.deleted(), np.int64))
             self._deletions = deletions
-        self._index = self._grown(self._index)
 
     def _first(self) -> VectorIndex | None:
         """The index that the writer saved, if it is compact, else one of what is stored now; None of nothing."""
@@ -122,24 +123,34 @@ class SimilaritySearch:
         dim = next((len(vector) for _, vector in self._library.vectors()), 0)
         if not dim:
             return None
-        try:
-            return VectorIndex.load(store.folder / FILE, fingerprint=self._library.status().fingerprint, kind="sq")
-        except StateError as error:
-            _log.debug("making an index for queries: %s", error)
+        if (saved := self._saved()) is not None:
+            return saved
         with store.read() as txn:
             few = txn.count(VECTORS) < _EXACT
         return Regrowth(store, dim, "flat" if few else "sq").finish()
+
+    def _saved(self) -> VectorIndex | None:
+        """The index that the writer saved, if it is compact."""
+        fingerprint = self._library.status().fingerprint
+        try:
+            return VectorIndex.load(self._library.store.folder / FILE, fingerprint=fingerprint, kind="sq")
+        except StateError as error:
+            _log.debug("making an index for queries: %s", error)
+            return None
 
     def _grown(self, index: VectorIndex) -> VectorIndex:
         """The index to go on with: a new one once it is whole."""
         if self._regrowth is None:
             if len(index) < max(_EXACT, _OUTGROWN * index.trained):
                 return index
+            if (saved := self._saved()) is not None and saved.trained > index.trained:
+                self._deletions = -1  # it may hold what has been deleted since
+                return saved
             self._regrowth = Regrowth(self._library.store, index.dim, "sq", _STEP)
         grown = self._regrowth.step()
         if grown is None:
             return index
-        self._regrowth, self._deletions = None, -1  # what was deleted meanwhile is removed with the next query
+        self._regrowth, self._deletions = None, -1
         return grown
 
     def _hits(self, scores: NDArray[np.float32], samples: list[int]) -> list[QueryHit]:

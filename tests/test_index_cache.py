@@ -126,6 +126,6 @@ def test_the_file_is_written_when_enough_is_new(tmp_path: Path) -> None:
     written = file.stat().st_mtime_ns
     ingest.commit(stream("/b.tar", 2, 2, seed=900)[0])
     assert cache.save_if_due() and file.stat().st_mtime_ns == written
-    ingest.commit(stream("/c.tar", 8, 8, seed=910)[0])
+    ingest.commit(stream("/c.tar", 16, 16, seed=910)[0])
     assert cache.save_if_due() and file.stat().st_mtime_ns > written
     ingest.close()

@@ -142,6 +142,9 @@ def test_an_index_that_the_writer_saved_is_taken_over(large: Path, monkeypatch: 
     search = SimilaritySearch(library)
     wanted = dict(library.vectors())[75]
     assert search.query(wanted, k=3)[0].nearest_image == 75 and len(search) == 162
+    search._index.trained = 10  # type: ignore[union-attr]  # as if the library had grown since
+    assert search.query(wanted, k=3)[0].nearest_image == 75
+    assert search._index.trained == 162 == len(search)  # type: ignore[union-attr]
 
 
 def _add_image(folder: Path, sample: int, cluster: int) -> None:
