@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from index.backbones import load_backbone
-from index.backbones.compute import fingerprint, to_input
+from index.backbones.compute import cast_once, fingerprint, to_input
 from ops.errors import BackboneError
 
 
@@ -29,6 +29,23 @@ def test_input_is_normalised_channel_by_channel() -> None:
     result = to_input(images, (0.0, 0.5, 0.5), (1.0, 0.5, 0.25))
     assert result.shape == (1, 3, 2, 2)
     assert result[0, :, 0, 0].tolist() == [0.0, 1.0, -2.0]
+
+
+@torch.inference_mode()
+def test_weights_that_are_rounded_once_give_what_autocast_gives() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 5), nn.LayerNorm(5)).eval()
+    pictures = torch.randn(4, 3, 3, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = layers(pictures)
+        cast_once(torch.float32, layers)
+        assert {weight.dtype for weight in layers.parameters()} == {torch.float32}
+        cast_once(torch.bfloat16, layers)
+        assert [part.weight.dtype for part in layers if hasattr(part, "weight")] == [
+            torch.bfloat16, torch.float32, torch.bfloat16, torch.float32,
+        ]  # fmt: skip
+        assert torch.equal(layers(pictures), before)
+    assert not torch.equal(layers.float()(pictures), before), "bfloat16 changes nothing here, so neither could this"
 
 
 def test_an_unusable_device_is_one_line() -> None:

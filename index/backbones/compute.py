@@ -69,6 +69,16 @@ def compute_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     return torch.float32
 
 
+def cast_once(dtype: torch.dtype, *modules: nn.Module) -> None:
+    """Rounds the weights that autocast would round in every forward pass; what comes out is the same, bit for bit."""
+    if dtype == torch.float32:
+        return
+    for module in modules:
+        for part in module.modules():
+            if isinstance(part, nn.Linear | nn.Conv2d):
+                part.to(dtype)
+
+
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())

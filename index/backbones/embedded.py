@@ -17,6 +17,7 @@ from index.backbones.compute import (
     PREPROCESSING_VERSION,
     Precision,
     block_features,
+    cast_once,
     fingerprint,
     to_input,
 )
@@ -75,6 +76,7 @@ class EmbeddedBackbone(Backbone):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.to(self.device)
         self._projection = projection.to(self.device)
+        cast_once(self._dtype, self._vit, self._net)
 
     def _look(self, images: Tensor) -> Look:
         inputs = to_input(images, IMAGENET_MEAN, IMAGENET_STD)

@@ -22,6 +22,7 @@ from index.backbones.compute import (
     PREPROCESSING_VERSION,
     Precision,
     block_features,
+    cast_once,
     fingerprint,
     to_input,
 )
@@ -79,6 +80,7 @@ class ViTBackbone(Backbone):
         self._mean = vit.pretrained_cfg.get("mean", IMAGENET_MEAN)
         self._std = vit.pretrained_cfg.get("std", IMAGENET_STD)
         self._vit = vit.to(self.device).eval()
+        cast_once(self._dtype, self._vit)
 
     def _look(self, images: Tensor) -> Look:
         patches, _ = self._tokens(images)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from index.backbones.compute import Precision
+from index.backbones.compute import Precision, cast_once
 from index.backbones.embedded import EmbeddedBackbone
 from index.clustering import make_clusterer
 from index.stream.decode import decode_image
@@ -40,11 +40,13 @@ class Int8Backbone(EmbeddedBackbone):
     """The embedded backbone with 8-bit linear layers in its ViT, for CPUs."""
 
     def __init__(self) -> None:
-        super().__init__(device="cpu", precision="bf16")
+        super().__init__(device="cpu", precision="fp32")
         quantise: Any = torch.ao.quantization.quantize_dynamic
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch says that it will move
             self._vit = quantise(self._vit, {nn.Linear}, torch.qint8)
+        self._dtype = torch.bfloat16
+        cast_once(self._dtype, self._net)
 
     def _tokens(self, inputs: Tensor) -> list[Tensor]:
         with torch.autocast("cpu", enabled=False):  # quantised layers take float32
