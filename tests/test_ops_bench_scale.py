@@ -61,9 +61,10 @@ def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
 
 
 def test_inserts_are_compared_at_two_sizes() -> None:
-    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], 0.0, 0.0, 0.0))
+    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 1.0], [1.0, 2.0, 3.0], 0.0, 0.0, 0.0))
     assert measures[0].value == 2.5 and measures[0].baselines == {"to reach": 1.5}
-    assert measures[1].value == 5000 and measures[1].baselines == {"at 10,000": 2000}
+    assert measures[1].value == 2.0 and "processor" in measures[1].name
+    assert measures[2].value == 5000 and measures[2].baselines == {"at 10,000": 2000}
 
 
 def test_the_command_prints_a_table_and_writes_json(

@@ -62,13 +62,9 @@ class Rolling:
 
     def take(self, table: MicroTable, joiner: CellJoiner) -> IntArray:
         """Micro-clusters of the next region: all of those of its clusters, and the outliers in its cells."""
-        labels = table.clusters
         cells = joiner.lists.cell_of(np.arange(len(table)))
-        ids = np.unique(labels)
-        homes = self.profiles.cell_of(ids)
-        home = homes[np.searchsorted(ids, labels)]
-        cells[home != NONE] = home[home != NONE]
-        found = np.flatnonzero(self._regions[cells] == self._next)
+        home = self.profiles.cell_of(table.clusters)
+        found = np.flatnonzero(self._regions[np.where(home == NONE, cells, home)] == self._next)
         self._next += 1
         return found
 
