@@ -20,7 +20,8 @@ from actors.trial import Trial, find_misfits, hold_trial
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
-from index.jobs import FIELD, MESH, PREVIEW, ReconInput, ReconOutput
+from index.form import pack, spectrum
+from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
 from index.records import CameraRecord
 from ops.faults import reach
 from recon import (
@@ -156,7 +157,8 @@ def _output(
 def _artifacts(found: Reconstruction, mesh: Mesh) -> dict[str, bytes]:
     picture = io.BytesIO()
     Image.fromarray(render_preview(mesh, transparent=True)).save(picture, "PNG", optimize=True)
-    return {FIELD: found.to_bytes(), MESH: mesh_to_bytes(mesh, "ply"), PREVIEW: picture.getvalue()}
+    form = pack(spectrum(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64)))
+    return {FIELD: found.to_bytes(), MESH: mesh_to_bytes(mesh, "ply"), PREVIEW: picture.getvalue(), FORM: form}
 
 
 def _camera_records(samples: list[int], cameras: Cameras, fitted: set[int]) -> list[CameraRecord]:

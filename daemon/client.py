@@ -21,6 +21,8 @@ from daemon.correspond import Correspondences, PointQuery
 from daemon.health import PipelineState
 from daemon.keypoints import Keypoints
 from daemon.query import QueryMatch
+from daemon.sights import Sight
+from daemon.similar import SimilarShape
 from index.curation import Edit, EditReport
 from index.rollback import Rollback
 from index.summaries import (
@@ -181,6 +183,24 @@ class Client:
         query = {"limit": limit, "register": register}
         response = self._http_request("POST", "/v1/query", params=query, files={"image": image})
         return msgspec.convert(response.json(), Page[QueryMatch])
+
+    def similar(
+        self, shape: int, version: int | None = None, *, by: str = "form", limit: int = 10
+    ) -> Page[SimilarShape]:
+        """Shapes like one of the library, by `form` or `look`."""
+        return self._get(
+            f"/v1/shapes/{shape}/similar", Page[SimilarShape], {"version": version, "by": by, "limit": limit}
+        )
+
+    def similar_to_mesh(self, mesh: bytes, format: str, *, up: str = "y", limit: int = 10) -> Page[SimilarShape]:
+        """Shapes whose form is like that of a mesh from elsewhere."""
+        query = {"format": format, "up": up, "limit": limit}
+        response = self._http_request("POST", "/v1/similar", params=query, files={"mesh": mesh})
+        return msgspec.convert(response.json(), Page[SimilarShape])
+
+    def sights(self, shape: int, version: int | None = None, **wanted: Any) -> Page[Sight]:
+        """Images that show a shape, best first; of a direction (`azimuth`, `elevation`, `within`) or a time."""
+        return self._get(f"/v1/shapes/{shape}/images", Page[Sight], {"version": version, **wanted})
 
     def correspond(self, shape: int, asked: PointQuery, version: int | None = None) -> Correspondences:
         """The points of a shape behind pixels, and where they are in other images."""

@@ -35,12 +35,20 @@ def centroids(txn: Transaction, most: int) -> tuple[list[tuple[int, ClusterRecor
         record = txn.get(CLUSTERS, cluster)
         if record is None or record.hidden or record.held:
             continue
-        vectors = _some(txn, cluster)
-        if vectors:
-            mean = np.stack(vectors).mean(0)
+        mean = mean_of(txn, cluster)
+        if mean is not None:
             found.append((cluster, record))
-            means.append((mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32))
+            means.append(mean)
     return found, np.stack(means) if means else np.zeros((0, 0), np.float32)
+
+
+def mean_of(txn: Transaction, cluster: int) -> NDArray[np.float32] | None:
+    """Mean descriptor ``(D,)`` of a cluster, of unit length; None if it has no image."""
+    vectors = _some(txn, cluster)
+    if not vectors:
+        return None
+    mean = np.stack(vectors).mean(0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
 
 def _some(txn: Transaction, cluster: int) -> list[NDArray[np.float32]]:

@@ -10,6 +10,7 @@ FIELD = "field.safetensors"
 MESH = "mesh.ply"
 PREVIEW = "preview.png"
 KEYPOINTS = "keypoints.json"
+FORM = "form.bin"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.browse import EVERYTHING_SHOWN, Filter, browse
-from index.centroids import centroids
+from index.centroids import centroids, mean_of
 from index.codec import decode_crop, decode_mask, decode_vector
-from index.lists import Order, Scope
+from index.lists import Order, Scope, list_of, walk
 from index.migrations import check_current
 from index.moments import change_summary, moment, shapes_at
 from index.paging import check_limit, decode_cursor, decode_name, paginate
@@ -239,6 +239,11 @@ class Library:
         with self._store.read() as txn:
             return centroids(txn, most)
 
+    def looks(self, clusters: Sequence[int]) -> list[NDArray[np.float32] | None]:
+        """Mean descriptor ``(D,)`` of each cluster, over a bounded number of its images; None where it has none."""
+        with self._store.read() as txn:
+            return [mean_of(txn, cluster) for cluster in clusters]
+
     def vectors_of(self, samples: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
         """Those of the images that exist, and their descriptors ``(N, D)``."""
         with self._store.read() as txn:
@@ -289,6 +294,16 @@ class Library:
                 for version in current_versions(txn, cluster, record.version, candidates=candidates)
             ]
         return Page(found, page.next)
+
+    def published(self) -> list[tuple[int, int]]:
+        """Every shape that is shown, by id, and its published version.
+
+        Those that people hid or put in quarantine are left out.
+        """
+        with self._store.read() as txn:
+            shapes = (cluster for _, cluster in walk(txn, list_of("shapes", "id"), None, reverse=False))
+            records = ((cluster, txn.get(CLUSTERS, cluster)) for cluster in shapes)
+            return [(cluster, r.version) for cluster, r in records if r is not None and not (r.hidden or r.held)]
 
     def shape(self, shape: int, version: int | None = None) -> ShapeSummary:
         """One version of a shape, by default the published one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -17,10 +18,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from daemon.api.app import create_app
+from daemon.mesh_worker import read_form
 from daemon.query import ImageQuery
+from daemon.similar import MeshFormat, SimilarShapes, Up
 from index.curation import EditReport
+from index.form import Spectra, unpack
 from index.library import Library, open_library
 from index.stream.decode import decode_image
+from ops.errors import RejectError
 from tests.library_factory import make_library
 from tests.test_daemon_query import FakeBackbone, loading
 
@@ -50,9 +55,20 @@ def near(value: object) -> object:
     return value % 16 if type(value) is int else value
 
 
+def unread(raw: bytes, kind: MeshFormat, up: Up) -> Spectra:
+    """Reads a mesh here rather than in a process of its own, which takes a second to start."""
+    answer = read_form(raw, kind, up)
+    if answer.reason:
+        raise RejectError("broken_mesh", answer.reason)
+    found = unpack(base64.b64decode(answer.form))
+    assert found is not None
+    return found
+
+
 def test_every_answer_is_as_declared(library: Library) -> None:
     query = ImageQuery(library, decode_image, loading(FakeBackbone(), []))
     app = create_app(library, query, edit=lambda edit: EditReport(True, 1))
+    app.state.similar = SimilarShapes(library, unread)
     document = app.openapi()
     # A stream of events does not end, which `test_daemon_editing` looks at.
     schema = schemathesis.openapi.from_asgi("/openapi.json", app).exclude(path="/v1/events")

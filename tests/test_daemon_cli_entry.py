@@ -50,6 +50,8 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         (("shapes", "1"), ["v1", "v2"]),
         (("rejects",), ["a [bold] reason", "too_small"]),
         (("lineage", "2"), ["created"]),
+        (("similar", "1"), ["form", "v1", "0.300"]),
+        (("images", "1", "--azimuth", "180", "--since", "2023-01-01"), ["000003", "azimuth"]),
     ],
 )
 def test_people_get_tables(run: Run, arguments: tuple[str, ...], shown: list[str]) -> None:
@@ -106,6 +108,8 @@ def test_export_writes_what_was_asked_for(run: Run, tmp_path: Path) -> None:
         (("export", "1", "-o", "/nowhere/x.glb"), 2, "cannot write"),
         (("query", "/nowhere.jpg"), 2, "cannot read"),
         (("shapes", "--after", "???"), 2, "bad cursor"),
+        (("similar", "chair.blend"), 2, "cannot read chair.blend"),
+        (("images", "1", "--since", "soon"), 2, "'soon' is not a time"),
         (("shapes", "--limit", "0"), 2, "limit must be"),
         (("shapes", "--nonsense"), 2, "--nonsense"),
         (("export", "1", "--format", "fbx"), 2, "fbx"),
@@ -138,7 +142,18 @@ def test_an_interrupt_is_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch)
 def test_a_bare_call_and_every_command_have_help(run: Run) -> None:
     assert "Commands:" in run()[1]
     names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert set(names) >= {"status", "clusters", "shapes", "query", "export", "rejects", "lineage", "serve"}
+    assert set(names) >= {
+        "similar",
+        "images",
+        "status",
+        "clusters",
+        "shapes",
+        "query",
+        "export",
+        "rejects",
+        "lineage",
+        "serve",
+    }
     for name in names:
         code, out, _ = run(name, "--help")
         assert code == 0 and "Example" in out, name

@@ -14,13 +14,16 @@ from daemon.access import Access, Token
 from daemon.api.app import create_app
 from daemon.client import Client
 from daemon.query import ImageQuery
+from daemon.sights import sights
+from daemon.similar import SimilarShapes
 from index.curation import ClusterDeletion, ClusterEdit, Edit, EditReport, ImageEdit, SourceEdit
 from index.library import Library, open_library
 from index.rollback import Rollback
 from index.stream.decode import decode_image
 from ops.errors import ConfigError, NotFoundError, RejectError, SourceError, StateBusyError
-from tests.library_factory import make_library, png
+from tests.library_factory import box_ply, make_library, png
 from tests.test_daemon_query import FakeBackbone, loading
+from tests.test_daemon_similar import in_process
 
 
 @pytest.fixture
@@ -61,7 +64,9 @@ def recorder() -> Recorder:
 @pytest.fixture
 def client(library: Library, recorder: Recorder) -> Iterator[Client]:
     query = ImageQuery(library, decode_image, loading(FakeBackbone(), []))
-    with Client("http://testserver", transport=over(create_app(library, query, edit=recorder))) as client:
+    app = create_app(library, query, edit=recorder)
+    app.state.similar = SimilarShapes(library, in_process)
+    with Client("http://testserver", transport=over(app)) as client:
         yield client
 
 
@@ -85,6 +90,10 @@ def test_it_answers_as_the_library_does(client: Client, library: Library) -> Non
     assert client.export(1, "ply") == library.artifact(1, "mesh.ply")
     assert client.crop(3) == library.crop_jpeg(3)
     assert client.preview(2) == library.artifact(2, "preview.png")
+    assert client.similar(1, limit=3) == SimilarShapes(library).to_shape(1, limit=3)
+    assert client.similar(1, by="look") == SimilarShapes(library).to_shape(1, by="look")
+    assert client.similar_to_mesh(box_ply(), "ply", limit=1).items[0].form > 0.9
+    assert client.sights(1, azimuth=180, limit=2).items == sights(library, 1)[:2] != []
     assert client.query(png((2, 0, 0)), limit=1).items[0].cluster == 2
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 import daemon
 from daemon.access import Access
-from daemon.api import changes, edits, errors, gate, health, library, media, overview, points
+from daemon.api import changes, edits, errors, gate, health, library, media, overview, points, similar
 from daemon.api.files import PageFiles
 from daemon.api.security import BodyLimit, SecurityHeaders
 from daemon.api.timing import Timing
@@ -18,6 +18,7 @@ from daemon.atlas import Atlas
 from daemon.correspond import PointFinder
 from daemon.health import Health
 from daemon.query import ImageQuery
+from daemon.similar import SimilarShapes
 from index.curation import Edit, EditReport
 from index.library import Library
 from ops.errors import StateBusyError
@@ -56,6 +57,7 @@ def create_app(
     app.state.point_finder = PointFinder(opened, image_query.backbone)
     app.state.access = access or Access()
     app.state.atlas = Atlas(opened)
+    app.state.similar = SimilarShapes(opened)
     app.state.health = daemon_health
     app.state.edit = edit or _refuse
     app.state.closing = closing or Event()
@@ -66,8 +68,8 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Timing)
     for routes in (
-        library.router, overview.router, changes.router, edits.router, media.router, points.router, health.router,
-        gate.router,
+        library.router, overview.router, changes.router, edits.router, media.router, points.router,
+        similar.router, health.router, gate.router,
     ):  # fmt: skip
         app.include_router(routes)
     app.add_api_route("/", _index, include_in_schema=False)

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query, Request
 
 from daemon.correspond import PointFinder
 from daemon.query import ImageQuery
+from daemon.similar import SimilarShapes
 from index.browse import Filter
 from index.library import Library
 from index.paging import MAX_LIMIT
@@ -30,9 +31,15 @@ def _point_finder(request: Request) -> PointFinder:
     return found
 
 
+def _similar(request: Request) -> SimilarShapes:
+    found: SimilarShapes = request.app.state.similar
+    return found
+
+
 LibraryDep = Annotated[Library, Depends(_library)]
 ImageQueryDep = Annotated[ImageQuery, Depends(_image_query)]
 PointFinderDep = Annotated[PointFinder, Depends(_point_finder)]
+SimilarDep = Annotated[SimilarShapes, Depends(_similar)]
 Id = Annotated[int, Path(ge=0, le=MAX_ID)]
 Version = Annotated[
     int | None, Query(ge=1, le=MAX_ID, description="A version of the shape; by default the published one.")

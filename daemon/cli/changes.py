@@ -145,14 +145,21 @@ def history(
 
 
 def _moment(text: str) -> tuple[int | None, float | None]:
+    return (int(text), None) if text.isdecimal() else (None, parse_time(text, "neither a number of images nor"))
+
+
+def parse_time(text: str, what: str = "not") -> float:
+    """A Unix time, from how people write it.
+
+    Raises:
+        ConfigError: that is no time, for which it says `what` it is.
+    """
     from datetime import datetime
 
-    if text.isdecimal():
-        return int(text), None
     try:
-        return None, datetime.fromisoformat(text).timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise ConfigError(f"{text!r} is neither a number of images nor a time such as 2026-11-21T14:00") from error
+        raise ConfigError(f"{text!r} is {what} a time such as 2026-11-21T14:00") from error
 
 
 def _ago(time: float) -> str:

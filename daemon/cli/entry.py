@@ -17,8 +17,8 @@ from ops.errors import ShapelodeError
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _COMMANDS = (
-    "run", "library", "query", "correspond", "keypoints", "export", "edit", "changes", "serve", "fsck", "backup",
-    "config", "doctor", "plan",
+    "run", "library", "query", "similar", "images", "correspond", "keypoints", "export", "edit", "changes",
+    "serve", "fsck", "backup", "config", "doctor", "plan",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def query(
 
       curl -s https://example.org/chair.jpg | shapelode query - --json
     """
-    raw = _read(image)
+    raw = read_input(image)
 
     from daemon.cli.output import print_page
     from daemon.query import ImageQuery
@@ -71,7 +71,8 @@ def _view(match: QueryMatch) -> str:
     return f"{told}, a stranger" if found.stranger else told
 
 
-def _read(path: Path) -> bytes:
+def read_input(path: Path) -> bytes:
+    """A file, or standard input for ``-``."""
     try:
         return typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
     except OSError as error:

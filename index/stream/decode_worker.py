@@ -53,11 +53,11 @@ def main(memory_mib: int, cpu_s: float) -> None:
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _warm_up()
-    _limit(memory_mib)
+    limit_process(memory_mib)
     while head := source.read(REQUEST.size):
         length, max_side = REQUEST.unpack(head)
         raw = source.read(length)
-        _limit_cpu(cpu_s)
+        limit_cpu(cpu_s)
         _answer(sink, raw, max_side)
 
 
@@ -74,7 +74,8 @@ def _warm_up() -> None:
             decode_image(buffer.getvalue(), MIN_SIDE)
 
 
-def _limit(memory_mib: int) -> None:
+def limit_process(memory_mib: int) -> None:
+    """Lets this process take so much more memory than it has, and open and write no file any more."""
     with open("/proc/self/statm") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
     most = mapped + memory_mib * 2**20
@@ -84,7 +85,8 @@ def _limit(memory_mib: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # open files stay, no other can be opened
 
 
-def _limit_cpu(seconds: float) -> None:
+def limit_cpu(seconds: float) -> None:
+    """Ends this process once it has computed for so many more seconds."""
     # The limit counts from the start of the process, so it moves on with each image.
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(used.ru_utime + used.ru_stime + seconds)

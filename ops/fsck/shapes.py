@@ -15,7 +15,10 @@ SHAPES = "shapes"
 _MAGIC = {"mesh.ply": b"ply\n", "preview.png": b"\x89PNG\r\n\x1a\n"}
 _FIELD = "field.safetensors"
 _FILES = frozenset({_FIELD, *_MAGIC})
-_KEYPOINTS = "keypoints.json"  # versions of before there were any have none
+_KEYPOINTS = "keypoints.json"
+_FORM = "form.bin"
+_LATER = frozenset({_KEYPOINTS, _FORM})  # versions of before there were any have none
+_FORM_BYTES = 2016  # 12 heights, 6 radii, 7 harmonics, two half-precision numbers each
 _WITH_FILES = frozenset({"published", "candidate", "not_better"})  # the last is what schemas below 5 say
 
 
@@ -89,7 +92,7 @@ def _files(state: RawState, cluster: int, version: int, outcome: str) -> Iterato
     head = packed(cluster, version)
     files = {key[16:].decode("utf-8", "replace"): raw for key, raw in state.items("artifacts", head)}
     wanted = _FILES if outcome in _WITH_FILES else frozenset()
-    if files.keys() - {_KEYPOINTS} != wanted or (_KEYPOINTS in files and not wanted):
+    if files.keys() - _LATER != wanted or (files.keys() & _LATER and not wanted):
         listed = ", ".join(sorted(files)) or "none"
         yield error(SHAPES, f"version {version} of shape {cluster} ({outcome}) has the files {listed}")
     for name, raw in files.items():
@@ -100,6 +103,8 @@ def _files(state: RawState, cluster: int, version: int, outcome: str) -> Iterato
 def _is_whole(name: str, raw: bytes) -> bool:
     if name == _FIELD:
         return _is_safetensors(raw)
+    if name == _FORM:
+        return len(raw) == _FORM_BYTES
     return _is_keypoints(raw) if name == _KEYPOINTS else raw.startswith(_MAGIC.get(name, b""))
 
 
