@@ -19,12 +19,15 @@ from ops.errors import ConfigError, NotFoundError, StateError
 if TYPE_CHECKING:
     import trimesh
 
-Format = Literal["glb", "obj", "ply", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "keypoints", "dataset"]
+Format = Literal[
+    "glb", "obj", "ply", "usdz", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "keypoints", "dataset"
+]
 FORMATS: tuple[Format, ...] = get_args(Format)
 MEDIA_TYPES: dict[Format, str] = {
     "glb": "model/gltf-binary",
     "obj": "model/obj",
     "ply": "application/octet-stream",
+    "usdz": "model/vnd.usdz+zip",
     "cameras": "application/json",
     "colmap": "application/zip",
     "nerfstudio": "application/zip",
@@ -54,8 +57,8 @@ def export(library: Library, shape: int, version: int | None, kind: Format) -> b
         library: where the shape is.
         shape: its id.
         version: which version; None for the published one.
-        kind: ``glb``, ``obj`` or ``ply`` for the mesh; ``cameras`` for the cameras as we keep them and ``keypoints``,
-            as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for
+        kind: ``glb``, ``obj``, ``ply`` or ``usdz`` for the mesh; ``cameras`` for the cameras as we keep them and
+            ``keypoints``, as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for
             ``dataset``.
 
     Raises:
@@ -78,6 +81,12 @@ def _glb(library: Library, shape: int, version: int | None) -> bytes:
     from daemon.formats.gltf import to_glb
 
     return to_glb(stored_mesh(library, shape, version))
+
+
+def _usdz(library: Library, shape: int, version: int | None) -> bytes:
+    from daemon.formats.usd import to_usdz
+
+    return to_usdz(stored_mesh(library, shape, version))
 
 
 def _cameras(library: Library, shape: int, version: int | None) -> bytes:
@@ -135,6 +144,7 @@ _WRITERS: dict[Format, Callable[[Library, int, int | None], bytes]] = {
     "glb": _glb,
     "obj": _obj,
     "ply": _ply,
+    "usdz": _usdz,
     "cameras": _cameras,
     "colmap": _colmap,
     "nerfstudio": _nerfstudio,

@@ -21,6 +21,7 @@ from recon.canonical import Located, coordinate_map, lift, locate, surface_point
 from recon.correspond import Looks, draw_to_features
 
 _CPU = torch.device("cpu")
+REVERSE_POINTS = 2000
 
 
 class ShapeMaps:
@@ -78,6 +79,24 @@ class ShapeMaps:
         """The dense forward map ``(CROP_SIZE, CROP_SIZE, 3)`` of a camera's crop, NaN beside the shape."""
         with torch.inference_mode():
             found: NDArray[np.float32] = coordinate_map(self._mesh, eyes_of([camera]), CROP_SIZE).numpy()
+        return found
+
+    def points(self) -> NDArray[np.float32]:
+        """Points ``(REVERSE_POINTS, 3)`` spread over the surface, the same for all images of the version."""
+        found: NDArray[np.float32] = self._surface[:REVERSE_POINTS].numpy()
+        return found
+
+    def pixels(self, camera: CameraSummary) -> NDArray[np.float32]:
+        """The reverse map of a camera's crop: where it has each of these points.
+
+        Returns:
+            ``(REVERSE_POINTS, 3)``: x and y in pixels of the crop from its top left corner, and 1 where the point is
+            visible or 0 where the shape hides it.
+        """
+        with torch.inference_mode():
+            located = locate(self._surface, eyes_of([camera]), self._surface[:REVERSE_POINTS])
+            places = (located.image[0] + 1) / 2 * CROP_SIZE
+            found: NDArray[np.float32] = torch.cat([places, located.visible[0, :, None].float()], 1).numpy()
         return found
 
     def _drawn(

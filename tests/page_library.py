@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.keypoints import keypoints_file
 from actors.reconstruction import _output
 from index.ingest import Ingest
 from index.jobs import PREVIEW, ReconInput, ReconOutput
@@ -88,6 +89,11 @@ def _found() -> Reconstruction:
     return reconstruct(_scene().views, _HASTY)
 
 
+@cache
+def _keypoints() -> dict[str, bytes]:
+    return keypoints_file(_scene().views, _found(), None, "cpu")
+
+
 def _chair_view(seed: int) -> ObjectView:
     return view(7 + 8 * seed, 8)  # all near one centre that no other picture is near to
 
@@ -106,7 +112,7 @@ def _chairs_due(ingest: Ingest) -> ReconInput:
 def _reconstructed(given: ReconInput) -> ReconOutput:
     output = _output(given, _found(), set(range(CHAIRS)), None, 12.0, "cpu")
     cameras = [msgspec.structs.replace(c, weight=0.0) if c.sample == STRANGER else c for c in output.cameras]
-    return replace(output, cameras=cameras)
+    return replace(output, cameras=cameras, artifacts={**output.artifacts, **_keypoints()})
 
 
 def make_crowded_library(folder: Path, shapes: int) -> None:

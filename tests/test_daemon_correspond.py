@@ -235,10 +235,27 @@ def test_http_python_and_shell_answer_alike(
 def test_coordinate_maps_are_exported(library: Library) -> None:
     archive = zipfile.ZipFile(io.BytesIO(export(library, 1, None, "coordinates")))
     names = [name for name in archive.namelist() if name.endswith(".npy")]
-    assert len(names) == 5 and len(archive.namelist()) == 10
+    assert len(names) == 2 * 5 + 1 and len(archive.namelist()) == 3 * 5 + 1
     found = np.load(io.BytesIO(archive.read("coordinates/000000000.npy")))
     assert found.shape == (CROP_SIZE, CROP_SIZE, 3) and found.dtype == np.float16
     seen = ~np.isnan(found).any(-1)
     assert (seen & library.mask(0)).sum() / (seen | library.mask(0)).sum() > 0.9
     row, column = np.argwhere(seen)[1000]
     assert pixels_by_hand(found[row, column].tolist(), 0) == pytest.approx((column + 0.5, row + 0.5), abs=1.5)
+
+
+def test_the_reverse_map_is_the_forward_one_read_backwards(library: Library) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(export(library, 1, None, "coordinates")))
+    points, there, forward = (
+        np.load(io.BytesIO(archive.read(name)))
+        for name in ("points.npy", "reverse/000000000.npy", "coordinates/000000000.npy")
+    )
+    assert points.shape == there.shape == (2000, 3)
+    shown, hidden = there[:, 2] == 1, there[:, 2] == 0
+    assert shown.any() and hidden.any() and (shown | hidden).all()
+    for number in (0, 700, 1900):
+        assert pixels_by_hand(points[number].tolist(), 0) == pytest.approx(there[number, :2].tolist(), abs=1e-2)
+    column, row = np.floor(there[:, :2]).astype(int).clip(0, CROP_SIZE - 1).T
+    off = np.linalg.norm(forward[row, column].astype(np.float32) - points, axis=1)
+    assert np.nanmedian(off[shown]) < 0.02, "behind the pixel where a visible point is, is that point"
+    assert np.nanmedian(off[hidden]) > 0.1, "before a hidden one there is something else"

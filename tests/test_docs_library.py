@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from typer.main import get_command
 from daemon.api.app import create_app
 from daemon.cli.app import app
 from daemon.cli.entry import load_commands
+from daemon.cli.reference import reference
+from daemon.client import Client
 from daemon.export import FORMATS
 from daemon.query import ImageQuery
 from index.changes import KINDS
@@ -19,6 +23,7 @@ from index.stream.decode import decode_image
 from tests.library_factory import make_library
 
 PAGE = (Path(__file__).parents[1] / "docs" / "library.md").read_text()
+COMMANDS = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
 LISTS = ("clusters", "shapes")
 
 
@@ -70,3 +75,32 @@ def test_every_filter_is_in_shell_api_and_docs(schema: dict[str, Any], name: str
     assert parameters <= options
     for option in parameters - {"after", "limit"}:
         assert f"`--{option}`" in PAGE, option
+
+
+def test_every_option_of_every_command_is_documented() -> None:
+    assert reference() == COMMANDS, "run `python -m daemon.cli.reference > docs/commands.md`"
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        section = COMMANDS.partition(f"## shapelode {name}\n")[2].partition("\n## ")[0]
+        for parameter in command.params:
+            assert len(parameter.help or "") > 5, f"{name}: {parameter.name} says nothing of itself"
+            told = parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]
+            assert all(f"`{option}`" in section for option in told), (name, told)
+
+
+def test_every_parameter_of_every_route_says_what_it_is(schema: dict[str, Any]) -> None:
+    silent = [
+        (route, parameter["name"])
+        for route, methods in schema["paths"].items()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert silent == []
+
+
+def test_shell_http_and_python_answer_the_same_questions(schema: dict[str, Any]) -> None:
+    """Every route but those for files of the page, probes and logins is asked for by a method of the client."""
+    asked = inspect.getsource(Client)
+    for route in schema["paths"]:
+        if route.startswith("/v1/") and route != "/v1/session":
+            assert re.search(rf'"{re.sub("{[a-z]+}", "{[a-z]+}", route)}"', asked), route

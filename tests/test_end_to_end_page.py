@@ -19,8 +19,9 @@ from daemon.api.server import ApiServer
 from daemon.client import Client
 from index.curation import ClusterEdit
 from ops.bench.browser import chromium
+from ops.fsck import check_state
 from tests.browser import barriers, is_wider, needs_axe, needs_chromium, shot, tab
-from tests.library_factory import make_library, png
+from tests.library_factory import box_ply, make_library, png
 from tests.page_library import CHAIRS, OTHERS, STRANGER, ChairBackbone, make_crowded_library, make_page_library
 
 pytestmark = needs_chromium
@@ -41,7 +42,7 @@ _REACH = """() => {
     const seen = focused.id === "pick" ? focused.nextElementSibling : focused; // the label stands for the input
     return getComputedStyle(seen).outlineStyle;
 }"""
-VIEWS = ("", "shape", "cluster", "map", "rejects", "pipeline", "search")
+VIEWS = ("", "shape", "cluster", "compare", "past", "map", "rejects", "pipeline", "search")
 
 
 class Served:
@@ -52,7 +53,8 @@ class Served:
         self.chair = chair
 
     def at(self, view: str) -> str:
-        return f"{self.url}/#/{view}{f'/{self.chair}' if view in ('shape', 'cluster') else ''}"
+        of_one = {"shape": f"/{self.chair}", "cluster": f"/{self.chair}", "compare": f"/{self.chair}/1/2"}
+        return f"{self.url}/#/{view}{of_one.get(view, '')}"
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,13 @@ def settled(page: Page, view: str) -> None:
     """Waits until a view shows what it is for."""
     shown = {
         "": ".wall .card", "shape": ".canvas[data-triangles]", "cluster": ".grid img", "map": ".plane[data-painted]",
+        "compare": ".canvas[data-triangles]", "past": ".past .card",
         "rejects": ".rows td", "pipeline": ".stages li", "search": ".drop",
     }  # fmt: skip
     expect(page.locator(shown[view]).first).to_be_visible()
+    if view == "compare":
+        for side in range(2):
+            expect(page.locator(".canvas").nth(side)).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
     if view == "shape":
         expect(page.locator(".canvas")).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
         expect(page.locator(".lanes")).to_be_visible()
@@ -147,6 +153,10 @@ def test_a_library_with_a_token_asks_for_it_and_shows_nothing_before(browser: Br
         page.get_by_label("Token").fill("a token that is long")
         page.get_by_role("button", name="Open").click()
         expect(page.locator(".card")).to_have_count(2)
+        page.locator(".card").first.click()
+        page.get_by_label("Name").fill("named by one who may")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("h1")).to_contain_text("named by one who may")
         context.close()
 
 
@@ -187,6 +197,188 @@ def test_a_shape_with_its_photos_around_it_its_versions_and_where_it_came_from(
         expect(page.locator(".lineage .events")).to_contain_text("appeared")
     asked = Counter(path.split("?")[0] for path in seen.paths())
     assert asked[f"/v1/shapes/{served.chair}/export"] == 3
+
+
+def test_keypoints_are_drawn_through_the_surface(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("shape")) as (page, _), Client(served.url) as client:
+        settled(page, "shape")
+        canvas, button = page.locator(".canvas"), page.get_by_role("button", name="Keypoints")
+        before = int(canvas.get_attribute("data-triangles") or 0)
+        button.click()
+        count = len(client.keypoints(served.chair).points)
+        expect(canvas).to_have_attribute("data-keypoints", str(count))
+        expect(canvas).not_to_have_attribute("data-triangles", str(before))
+        assert count > 4 and int(canvas.get_attribute("data-triangles") or 0) > before + count
+        page.wait_for_timeout(300)  # for the photos to come
+        shot(page, "keypoints")
+        button.click()
+        expect(canvas).to_have_attribute("data-keypoints", "0")
+
+
+def test_images_from_the_side_that_is_shown_and_of_a_time(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("shape")) as (page, _):
+        settled(page, "shape")
+        everything = page.locator(".photos .grid").last.locator("li")
+        before = everything.count()
+        page.get_by_role("button", name="From the side shown").click()
+        told = page.locator(".found [role=status]")
+        expect(told).to_have_text(re.compile(r"^\d+ images? taken within 30° of this side"))
+        some = page.locator(".found li").count()
+        assert 0 < some < before
+        first = page.locator(".found img").first.get_attribute("src")
+        page.locator(".canvas").press("ArrowLeft")
+        for _ in range(25):
+            page.locator(".canvas").press("ArrowLeft")
+        page.get_by_role("button", name="From the side shown").click()
+        expect(page.locator(".found")).to_be_hidden()
+        page.get_by_role("button", name="From the side shown").click()
+        expect(page.locator(".found img").first).not_to_have_attribute("src", first or "")
+        page.get_by_role("button", name="From the side shown").click()
+        page.get_by_label("Stored since").fill("2001-01-01")
+        expect(told).to_have_text(f"{FITTING} images, best first")
+        page.get_by_label("before").fill("2001-01-02")
+        expect(told).to_have_text("0 images, best first")
+
+
+def test_two_versions_turn_side_by_side(browser: Browser, served: Served) -> None:
+    with tab(browser, served.at("shape")) as (page, _):
+        settled(page, "shape")
+        page.get_by_role("link", name="Side by side with version 1").click()
+        settled(page, "compare")
+        left, right = page.locator(".canvas").first, page.locator(".canvas").last
+        before = right.get_attribute("data-azimuth") or ""
+        assert left.get_attribute("data-azimuth") == before
+        left.press("ArrowRight")
+        expect(right).not_to_have_attribute("data-azimuth", before)
+        expect(left).to_have_attribute("data-azimuth", right.get_attribute("data-azimuth") or "")
+        expect(page.locator("tbody tr").first).to_contain_text("0.3000.250\N{MINUS SIGN}0.050")
+        shot(page, "compare")
+        page.get_by_label("and version").select_option(label="3, candidate")
+        expect(page).to_have_url(re.compile(r"/1/3$"))
+        expect(page.locator("tbody tr").first).to_contain_text("0.3000.400+0.100")
+
+
+def test_the_library_as_it_was(browser: Browser, served: Served) -> None:
+    with tab(browser, served.url) as (page, _):
+        page.get_by_role("link", name="Then").click()
+        settled(page, "past")
+        expect(page.locator(".told")).to_contain_text(f"After {CHAIRS + OTHERS} images")
+        shot(page, "past")
+        slider = page.get_by_role("slider", name="After so many images")
+        slider.press("Home")
+        expect(page.locator(".told")).to_contain_text("After 0 images")
+        expect(page.locator(".card")).to_have_count(0)
+        slider.press("End")
+        expect(page.locator(".card")).to_have_count(1)
+        page.locator(".card").click()
+        settled(page, "shape")
+
+
+def test_shapes_like_a_shape_and_like_a_mesh(browser: Browser, tmp_path: Path) -> None:
+    with ApiServer(make_library(tmp_path), port=0) as server, tab(browser, f"{server.url}/#/shape/1") as (page, _):
+        page.locator(".alike").scroll_into_view_if_needed()
+        expect(page.locator(".alike .hit")).to_have_count(1)
+        expect(page.locator(".alike .hit")).to_contain_text(re.compile(r"Shape 2form [01]\.\d+, look -?[01]\.\d+"))
+        page.get_by_role("button", name="By look").click()
+        expect(page.get_by_role("button", name="By look")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".alike .hit")).to_have_count(1)
+        shot(page, "alike")
+        page.get_by_role("link", name="Search").click()
+        files = [{"name": "box.PLY", "mimeType": "application/octet-stream", "buffer": box_ply((1.0, 0.6, 0.4))}]
+        page.locator("#pick").set_input_files(files)  # type: ignore[arg-type]
+        expect(page.locator(".hit")).to_have_count(2)
+        expect(page.locator(".hit").first).to_contain_text("Shape 1")
+        shot(page, "search-mesh")
+
+
+def test_what_people_say_is_said_on_the_page(browser: Browser, tmp_path: Path) -> None:
+    chair = make_page_library(tmp_path)
+    with ApiServer(tmp_path, port=0) as server, tab(browser, f"{server.url}/#/shape/{chair}") as (page, _):
+        settled(page, "shape")
+        page.get_by_label("Name").fill("a red chair")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("h1")).to_contain_text("a red chair")
+        page.get_by_label("Tags").last.fill("seat")
+        page.get_by_label("Tags").last.press("Enter")
+        expect(page.get_by_role("button", name="Remove the tag seat")).to_be_visible()
+        expect(page.locator("#new-tag")).to_be_focused()
+        pin = page.get_by_role("button", name="Pinned")
+        pin.click()
+        expect(pin).to_have_attribute("aria-pressed", "true")
+        expect(pin).to_be_focused()
+        shot(page, "said")
+        page.get_by_role("button", name="Remove the tag seat").click()
+        expect(page.get_by_role("button", name="Remove the tag seat")).to_have_count(0)
+        page.get_by_role("button", name="Hidden").click()
+        expect(page.get_by_role("button", name="Hidden")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("link", name="Shapes", exact=True).click()
+        expect(page.locator(".empty").first).to_be_visible()
+        page.get_by_label("hidden ones").check()
+        expect(page.locator(".card strong")).to_have_text("a red chair")
+        with Client(server.url) as client:
+            found = client.cluster(chair)
+            assert (found.name, found.tags, found.pinned, found.hidden) == ("a red chair", (), True, True)
+        _go_back_a_version(page, chair)
+        _send_images_away(page, chair)
+        _quarantine_a_source(page)
+        _delete_the_cluster(page, chair)
+        with Client(server.url) as client:
+            assert client.shapes(hidden="any").items == []
+    assert check_state(tmp_path).findings == []
+
+
+def _go_back_a_version(page: Page, chair: int) -> None:
+    page.locator(".card").click()
+    settled(page, "shape")
+    slider = page.get_by_role("slider", name="Versions")
+    slider.press("Home")
+    expect(page.locator(".canvas")).to_have_attribute("data-version", "1")
+    page.get_by_role("button", name="Make this the current version").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Make this the current version").click()
+    shot(page, "confirm")
+    page.get_by_role("button", name="Make it current").click()
+    expect(page.locator(".canvas")).to_have_attribute("data-version", "5")
+    expect(page.locator(".figures")).to_contain_text("a roll-back to version 1")
+
+
+def _send_images_away(page: Page, chair: int) -> None:
+    page.get_by_role("link", name="All images of its cluster").click()
+    expect(page.locator(".grid .photo")).to_have_count(CHAIRS)
+    for number in range(2):
+        page.locator(".grid .photo").nth(number).click()
+    expect(page.locator(".chosen")).to_contain_text("2 images chosen")
+    shot(page, "chosen")
+    page.get_by_role("button", name="Put in quarantine").click()
+    expect(page.locator(".photo.stranger")).to_have_count(2)
+    page.locator(".photo.stranger").first.click()
+    page.get_by_role("button", name="Release").click()
+    expect(page.locator(".photo.stranger")).to_have_count(1)
+    page.locator(".photo.stranger").first.click()
+    page.locator(".chosen").get_by_role("button", name="Delete…").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.locator(".chosen").get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".grid .photo")).to_have_count(CHAIRS - 1)
+    expect(page.locator("article p").first).to_contain_text(f"{CHAIRS - 1} images")
+
+
+def _quarantine_a_source(page: Page) -> None:
+    page.get_by_role("link", name="Pipeline").click()
+    page.get_by_role("button", name="Quarantine /crawl/others.tar").click()
+    page.get_by_role("button", name="Put in quarantine", exact=True).click()
+    expect(page.get_by_role("button", name="Release /crawl/others.tar")).to_be_visible()
+    expect(page.locator(".shards")).to_contain_text("in quarantine")
+
+
+def _delete_the_cluster(page: Page, chair: int) -> None:
+    page.goto(page.url.partition("#")[0] + f"#/cluster/{chair}")
+    page.locator(".said").get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"with its {CHAIRS - 1} images")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".empty").first).to_be_visible()
 
 
 def test_a_frustum_that_is_clicked_is_looked_through(browser: Browser, served: Served) -> None:

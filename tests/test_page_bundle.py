@@ -16,11 +16,16 @@ import pytest
 from daemon.api.app import PAGE
 from daemon.atlas import LibraryMap, MapPoint
 from daemon.compare import Comparison
+from daemon.export import FORMATS
 from daemon.health import PipelineState
+from daemon.keypoints import Keypoints, KeypointSight
 from daemon.query import QueryMatch
 from daemon.registration import Registration
+from daemon.sights import Sight
+from daemon.similar import MESH_FORMATS, SimilarShape
 from index import summaries
 from index.changes import KINDS
+from index.curation import EditReport
 
 SOURCES = Path(__file__).parents[1] / "ops" / "page"
 SUMMARIES = (
@@ -29,7 +34,7 @@ SUMMARIES = (
 )  # fmt: skip
 TYPES: tuple[Any, ...] = (
     *(getattr(summaries, name) for name in SUMMARIES), Comparison, Registration, QueryMatch, LibraryMap, MapPoint,
-    PipelineState,
+    PipelineState, SimilarShape, Sight, Keypoints, KeypointSight, EditReport,
 )  # fmt: skip
 
 
@@ -69,6 +74,18 @@ def test_the_page_listens_to_every_kind_of_change() -> None:
     text = (SOURCES / "src" / "live.ts").read_text()
     body = re.search(r"KINDS = \[(.*?)\]", text, re.S)
     assert body is not None and re.findall(r'"(\w+)"', body.group(1)) == list(KINDS)
+
+
+def test_the_page_takes_every_format_of_mesh() -> None:
+    body = re.search(r"MESHES = \[(.*?)\]", (SOURCES / "src" / "search.ts").read_text())
+    assert body is not None and re.findall(r'"(\w+)"', body.group(1)) == list(MESH_FORMATS)
+
+
+def test_the_page_offers_every_format_of_export() -> None:
+    body = re.search(
+        r"FORMATS: \[string, string\]\[\] = \[(.*?)\n\];", (SOURCES / "src" / "shape.ts").read_text(), re.S
+    )
+    assert body is not None and set(re.findall(r'\["(\w+)"', body.group(1))) == set(FORMATS)
 
 
 def test_the_licence_of_what_is_built_in_goes_with_it() -> None:

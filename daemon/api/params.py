@@ -40,7 +40,7 @@ LibraryDep = Annotated[Library, Depends(_library)]
 ImageQueryDep = Annotated[ImageQuery, Depends(_image_query)]
 PointFinderDep = Annotated[PointFinder, Depends(_point_finder)]
 SimilarDep = Annotated[SimilarShapes, Depends(_similar)]
-Id = Annotated[int, Path(ge=0, le=MAX_ID)]
+Id = Annotated[int, Path(ge=0, le=MAX_ID, description="Its id; a shape has that of its cluster.")]
 Version = Annotated[
     int | None, Query(ge=1, le=MAX_ID, description="A version of the shape; by default the published one.")
 ]

@@ -22,6 +22,7 @@ class ExportFormat(StrEnum):
     glb = "glb"
     obj = "obj"
     ply = "ply"
+    usdz = "usdz"
     cameras = "cameras"
     colmap = "colmap"
     nerfstudio = "nerfstudio"
@@ -45,7 +46,7 @@ def export(
 ) -> None:
     """Write a shape for other programs, or a data set of all shapes.
 
-    glb, obj and ply are the coloured mesh, y up, longest side 1. cameras and keypoints are JSON. colmap is a
+    glb, obj, ply and usdz are the coloured mesh, y up, longest side 1. cameras and keypoints are JSON. colmap is a
     zip of a COLMAP text model with images and masks, nerfstudio one with transforms.json, masks one of images and
     masks, coordinates one of images and the points of the shape behind their pixels. dataset is a webdataset shard with
     image, mask and pose of each sample. Cameras are pinhole cameras of the square crops; docs/library.md tells the

@@ -1,8 +1,8 @@
 // The HTTP API; every failure becomes an ApiError whose message is the line the server sent.
 
 import type {
-  CameraSummary, ChangeSummary, ClusterSummary, Comparison, ImageSummary, LibraryMap, LibraryStatus, LineageSummary,
-  Page, PipelineState, QueryMatch, RejectSummary, ShapeSummary, ShardSummary,
+  CameraSummary, ChangeSummary, ClusterSummary, Comparison, EditReport, ImageSummary, Keypoints, LibraryMap, LibraryStatus,
+  LineageSummary, Page, PipelineState, QueryMatch, RejectSummary, ShapeSummary, ShardSummary, Sight, SimilarShape,
 } from "./types";
 
 export class ApiError extends Error {
@@ -42,6 +42,23 @@ export interface Listing {
   order: string;
   tag: string;
   pinned: boolean | null;
+  hidden: "only" | null;
+}
+
+/** What people ask for, as in index/curation.py. */
+export type Edit =
+  | { type: "cluster"; cluster: number; name?: string; add_tags?: string[]; remove_tags?: string[]; pinned?: boolean; hidden?: boolean; quarantined?: boolean }
+  | { type: "cluster_deletion"; cluster: number }
+  | { type: "images"; images: number[]; action: "delete" | "quarantine" | "release" }
+  | { type: "source"; url: string; action: "delete" | "quarantine" | "release" }
+  | { type: "rollback"; cluster: number; version: number };
+
+/** Which images of a shape are asked for; times are seconds. */
+export interface Wanted {
+  azimuth?: number;
+  elevation?: number;
+  since?: number | null;
+  until?: number | null;
 }
 
 export const status = () => get<LibraryStatus>("/v1/status");
@@ -65,6 +82,13 @@ export const moment = () => get<ChangeSummary>("/v1/moment");
 /** The latest changes up to one, oldest first. */
 export const changesUpTo = (last: number, limit: number) =>
   get<Page<ChangeSummary>>("/v1/changes", { since: last < limit ? null : last - limit, limit });
+export const momentAt = (images: number | null) => get<ChangeSummary>("/v1/moment", { images });
+export const shapesAt = (images: number, limit: number, after: string | null) =>
+  get<Page<ShapeSummary>>("/v1/moment/shapes", { images, limit, after });
+export const similar = (id: number, by: string, limit: number) => get<Page<SimilarShape>>(`/v1/shapes/${id}/similar`, { by, limit });
+export const sights = (id: number, version: number, wanted: Wanted) =>
+  get<Page<Sight>>(`/v1/shapes/${id}/images`, { version, ...wanted, limit: 1000 });
+export const keypoints = (id: number, version: number) => get<Keypoints>(`/v1/shapes/${id}/keypoints`, { version });
 export const pipeline = () => get<PipelineState>("/v1/pipeline");
 export const map = () => get<LibraryMap>("/v1/map");
 export const mesh = async (id: number, version: number) => (await ask(exportUrl(id, "ply", version))).arrayBuffer();
@@ -80,13 +104,23 @@ export async function unready(): Promise<string> {
   return response.ok ? "" : (await failure(response)).message;
 }
 
-export const login = (token: string) => ask("/v1/session", {
-  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }),
-});
+const send = (path: string, body: unknown): Promise<Response> =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+export const login = (token: string) => send("/v1/session", { token });
+
+export const edit = async (given: Edit) => (await (await send("/v1/edits", given)).json()) as EditReport;
 
 export async function query(file: Blob, register: number): Promise<QueryMatch[]> {
   const form = new FormData();
   form.append("image", file);
   const response = await ask(address("/v1/query", { limit: 12, register }), { method: "POST", body: form });
   return ((await response.json()) as Page<QueryMatch>).items;
+}
+
+export async function similarToMesh(file: Blob, format: string): Promise<SimilarShape[]> {
+  const form = new FormData();
+  form.append("mesh", file);
+  const response = await ask(address("/v1/similar", { format, limit: 12 }), { method: "POST", body: form });
+  return ((await response.json()) as Page<SimilarShape>).items;
 }

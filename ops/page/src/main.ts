@@ -10,9 +10,9 @@ import type { LibraryStatus } from "./types";
 import type { View } from "./view";
 
 const VIEWS: [string, string][] = [
-  ["", "Shapes"], ["search", "Search"], ["map", "Map"], ["rejects", "Rejects"], ["pipeline", "Pipeline"],
+  ["", "Shapes"], ["search", "Search"], ["map", "Map"], ["past", "Then"], ["rejects", "Rejects"], ["pipeline", "Pipeline"],
 ];
-const PARENTS: Record<string, string> = { shape: "", cluster: "" };
+const PARENTS: Record<string, string> = { shape: "", cluster: "", compare: "" };
 const main = byId("main");
 const lamp = byId("live");
 
@@ -27,6 +27,8 @@ async function viewOf(name: string): Promise<View> {
   switch (name) {
     case "shape": return (await import("./shape")).showShape;
     case "cluster": return (await import("./cluster")).showCluster;
+    case "compare": return (await import("./compare")).showCompare;
+    case "past": return (await import("./past")).showPast;
     case "map": return (await import("./map")).showMap;
     case "rejects": return (await import("./rejects")).showRejects;
     case "pipeline": return (await import("./pipeline")).showPipeline;

@@ -1,8 +1,9 @@
 // The state of the pipeline: stage by stage, the shards, what broke, and the latest changes as they come.
 
 import * as api from "./api";
+import { confirmed } from "./confirm";
 import { ago, bar, bytes, count, h, plural, say, toast, words } from "./dom";
-import type { ChangeSummary, LibraryStatus, PipelineState } from "./types";
+import type { ChangeSummary, LibraryStatus, PipelineState, ShardSummary } from "./types";
 import type { Context } from "./view";
 
 const CHANGES = 30;
@@ -77,6 +78,18 @@ async function fillShards(section: HTMLElement): Promise<void> {
   const list = h("ul", { class: "list" });
   const more = h("button", { type: "button", class: "more", hidden: true }, "Show more shards");
   let next: string | null = null;
+  const toggle = async (shard: ShardSummary): Promise<void> => {
+    const [verb, action] = shard.quarantined ? (["Release", "release"] as const) : (["Put in quarantine", "quarantine"] as const);
+    try {
+      if (!(await confirmed(`${verb}: ${plural(shard.stored, "image")} of ${shard.url}, and those it will yield?`, verb))) return;
+      await api.edit({ type: "source", url: shard.url, action });
+      list.replaceChildren();
+      next = null;
+      await extend();
+    } catch (error) {
+      toast(say(error));
+    }
+  };
   const extend = async (): Promise<void> => {
     const page = await api.shards(next);
     next = page.next;
@@ -85,7 +98,9 @@ async function fillShards(section: HTMLElement): Promise<void> {
       h("span", { class: "path" }, shard.url),
       h("span", { class: "dim small" }, `${shard.done ? "done" : "being read"}: ${plural(shard.stored, "image")}, ` +
         `${count(shard.rejected)} rejected${shard.blocked ? ", deleted" : ""}${shard.quarantined ? ", in quarantine" : ""}`),
-      bar(shard.stored / Math.max(1, shard.stored + shard.rejected)))));
+      bar(shard.stored / Math.max(1, shard.stored + shard.rejected)),
+      shard.blocked ? null : h("button", { type: "button", class: "small-button", "aria-label": `${shard.quarantined ? "Release" : "Quarantine"} ${shard.url}`, onclick: () => void toggle(shard) },
+        shard.quarantined ? "Release" : "Quarantine"))));
   };
   more.addEventListener("click", () => void extend().catch((error: unknown) => toast(say(error))));
   section.replaceChildren(h("h2", {}, "Shards"), h("p", { class: "dim small" }, "The bar is the share of samples that were kept."), list, more);

@@ -8,13 +8,16 @@ import type { Context } from "./view";
 const REGISTERED = 3;
 const SIDE = 224;
 
+/** Meshes that may be asked for, as in daemon/similar.py. */
+const MESHES = ["glb", "obj", "ply", "stl", "off"];
+
 let pending: File | null = null;
 let again: () => void = () => undefined;
 
 export function dropZone(): HTMLElement {
-  const input = h("input", { type: "file", accept: "image/*", id: "pick", onchange: () => take(input.files) });
+  const input = h("input", { type: "file", accept: `image/*,${MESHES.map((kind) => `.${kind}`).join()}`, id: "pick", onchange: () => take(input.files) });
   return h("div", { class: "drop" }, input,
-    h("label", { for: "pick" }, h("strong", {}, "Drop an image anywhere"), ", paste or choose one to find the shapes most like it"));
+    h("label", { for: "pick" }, h("strong", {}, "Drop an image anywhere"), ", paste or choose one to find the shapes most like it; or a mesh (GLB, OBJ, PLY, STL, OFF)"));
 }
 
 /** @param show shows the search anew if it is shown already. */
@@ -50,15 +53,36 @@ export async function showSearch({ main, isCurrent }: Context): Promise<() => vo
   const answer = h("div", { class: "answer", "aria-live": "polite" });
   const asked = h("canvas", { class: "asked", width: SIDE, height: SIDE, role: "img", "aria-label": "your image", hidden: !file });
   main.replaceChildren(h("article", { class: "search" },
-    h("h1", {}, "Shapes most like your image"), dropZone(),
+    h("h1", {}, "Shapes most like what you have"), dropZone(),
     h("div", { class: "columns" }, asked, answer)));
+  const mesh = file ? meshFormat(file) : null;
+  if (file && mesh) {
+    asked.hidden = true;
+    void lookByForm(file, mesh, answer, isCurrent);
+    return () => undefined;
+  }
   if (!file) {
-    answer.append(h("p", { class: "dim" }, "Drop an image to begin."));
+    answer.append(h("p", { class: "dim" }, "Drop an image or a mesh to begin."));
     return () => undefined;
   }
   paint(asked, file).catch(() => { asked.hidden = true; });
   void look(file, answer, isCurrent);
   return () => undefined;
+}
+
+function meshFormat(file: File): string | null {
+  const suffix = file.name.split(".").at(-1)?.toLowerCase() ?? "";
+  return MESHES.includes(suffix) ? suffix : null;
+}
+
+async function lookByForm(file: File, format: string, answer: HTMLElement, isCurrent: () => boolean): Promise<void> {
+  answer.replaceChildren(h("p", { class: "busy" }, `Comparing the form of ${file.name}…`));
+  try {
+    const [found, { alikeList }] = await Promise.all([api.similarToMesh(file, format), import("./alike")]);
+    if (isCurrent()) answer.replaceChildren(h("p", { class: "dim" }, `Shapes of a form like that of ${file.name}, y up.`), alikeList(found));
+  } catch (error) {
+    if (isCurrent()) answer.replaceChildren(h("p", { class: "note" }, say(error)));
+  }
 }
 
 /** First what is near, which is quick; then from where the image was taken, which takes seconds a shape. */

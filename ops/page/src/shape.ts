@@ -3,26 +3,30 @@
 import type { BufferGeometry } from "three";
 
 import * as api from "./api";
-import { ago, bar, count, fixed, h, plural, say, title, words } from "./dom";
+import { fillAlike } from "./alike";
+import { confirmed } from "./confirm";
+import { ago, bar, count, fixed, h, plural, say, title, toast, whenSeen, words } from "./dom";
 import { drawLineage } from "./lineage";
 import { Photos } from "./photos";
-import { Timeline } from "./timeline";
-import type { CameraSummary, ShapeSummary } from "./types";
+import { Said } from "./said";
+import { hasMesh, Timeline } from "./timeline";
+import type { CameraSummary, ClusterSummary, ShapeSummary } from "./types";
 import type { Viewer } from "./viewer";
 import type { Context } from "./view";
 
 const HELP = "3D view. Drag or use the arrow keys to turn, wheel or + and - to zoom, 0 to reset.";
 const HINT = "drag to turn · wheel to zoom · click a photo to look through its camera";
 const FORMATS: [string, string][] = [
-  ["glb", "GLB"], ["obj", "OBJ"], ["ply", "PLY"], ["colmap", "COLMAP"], ["nerfstudio", "nerfstudio"], ["cameras", "Cameras"],
+  ["glb", "GLB"], ["obj", "OBJ"], ["ply", "PLY"], ["usdz", "USDZ"], ["colmap", "COLMAP"], ["nerfstudio", "nerfstudio"],
+  ["masks", "Masks"], ["coordinates", "Coordinates"], ["keypoints", "Keypoints"], ["dataset", "Data set"], ["cameras", "Cameras"],
 ];
 
 export async function showShape({ main, rest, isCurrent }: Context): Promise<() => void> {
   const id = Number(rest[0]);
   const wanted = rest[1] ? Number(rest[1]) : null;
-  const [shape, versions] = await Promise.all([api.shape(id, wanted), api.versions(id)]);
+  const [shape, versions, cluster] = await Promise.all([api.shape(id, wanted), api.versions(id), api.cluster(id)]);
   if (!isCurrent()) return () => undefined;
-  const page = new ShapePage(id, versions.items);
+  const page = new ShapePage(id, versions.items, cluster);
   main.replaceChildren(page.element);
   await page.begin(shape);
   return () => page.close();
@@ -37,22 +41,32 @@ class ShapePage {
   private readonly heading = h("h1");
   private readonly facts = h("section", { class: "facts", "aria-label": "Figures" });
   private readonly lineage = h("section", { class: "lineage", "aria-label": "Lineage" });
+  private readonly alike = h("section", { class: "alike", "aria-label": "Shapes like this one" });
   private readonly timeline: Timeline;
   private readonly photos: Photos;
+  private readonly said: HTMLElement[];
   private viewer: Viewer | null = null;
+  private shown: ShapeSummary | null = null;
+  private boned = false;
   private hint = HINT;
   private loading = 0;
 
-  constructor(private readonly id: number, private readonly versions: ShapeSummary[]) {
-    this.timeline = new Timeline(versions, (version) => void this.show(version));
-    this.photos = new Photos((camera) => this.lookThrough(camera));
+  constructor(private readonly id: number, private readonly versions: ShapeSummary[], private cluster: ClusterSummary) {
+    this.timeline = new Timeline(versions, (version) => void this.show(version), (version) => void this.goBackTo(version));
+    this.photos = new Photos((camera) => this.lookThrough(camera), async (wanted) => {
+      const side = wanted.fromHere && this.viewer ? this.viewer.direction : {};
+      const version = this.shown?.version ?? this.cluster.version;
+      return (await api.sights(this.id, version, { ...side, since: wanted.since, until: wanted.until })).items;
+    });
+    this.said = cluster.state === "open" ? [new Said(cluster, (now) => this.renamed(now)).element] : [];
     this.element = h("article", { class: "shape" },
       h("nav", { "aria-label": "Back" }, h("a", { href: "#/" }, "← All shapes")),
       this.heading,
       h("div", { class: "left" },
         h("section", { class: "viewer", "aria-label": "The shape in 3D" }, this.canvas, this.behind, this.tools, this.caption),
         this.timeline.element),
-      this.facts, this.photos.element, this.lineage);
+      h("div", { class: "right" }, this.facts, this.said), this.photos.element, this.alike, this.lineage);
+    whenSeen(this.alike, () => void fillAlike(this.alike, id).catch((error: unknown) => toast(say(error))));
   }
 
   async begin(shape: ShapeSummary): Promise<void> {
@@ -78,7 +92,8 @@ class ShapePage {
   /** Another version takes the place of the one that is shown; the address follows without a new entry in the history. */
   private async show(shape: ShapeSummary): Promise<void> {
     const mine = (this.loading += 1);
-    this.heading.replaceChildren(`${title("Shape", shape.id, shape.name)} `, h("span", { class: "tag" }, `version ${shape.version}`));
+    this.shown = shape;
+    this.head();
     this.facts.replaceChildren(...figures(shape), exportLinks(shape));
     if (this.versions.length > 1) history.replaceState(null, "", `#/shape/${shape.id}/${shape.version}`);
     try {
@@ -88,11 +103,50 @@ class ShapePage {
       this.viewer?.setGeometry(geometry);
       this.caption.textContent = hasMesh(shape) ? this.hint : "this attempt found no shape";
       this.viewer?.setCameras(cameras.items.filter((camera) => camera.weight > 0));
+      await this.bones(this.boned);
       this.canvas.dataset.version = String(shape.version);
     } catch (error) {
       if (mine === this.loading) this.caption.textContent = say(error);
     }
     if (mine === this.loading) await this.compare(shape, mine);
+  }
+
+  private head(): void {
+    this.heading.replaceChildren(`${title("Shape", this.id, this.cluster.name)} `,
+      h("span", { class: "tag" }, `version ${this.shown?.version ?? ""}`));
+  }
+
+  private renamed(cluster: ClusterSummary): void {
+    this.cluster = cluster;
+    this.head();
+  }
+
+  private async goBackTo(version: ShapeSummary): Promise<void> {
+    const asked = `Make version ${version.version} the current one? It becomes a new version; nothing is lost.`;
+    if (!(await confirmed(asked, "Make it current"))) return;
+    try {
+      await api.edit({ type: "rollback", cluster: this.id, version: version.version });
+      const now = `#/shape/${this.id}`;
+      if (location.hash === now) dispatchEvent(new HashChangeEvent("hashchange"));
+      else location.hash = now;
+    } catch (error) {
+      toast(say(error));
+    }
+  }
+
+  /** Shows the keypoints of the version that is shown, or none. */
+  private async bones(shown: boolean): Promise<void> {
+    this.boned = shown;
+    const shape = this.shown;
+    if (!this.viewer || !shape) return;
+    this.viewer.setKeypoints(null);
+    if (!shown || !hasMesh(shape)) return;
+    try {
+      const found = await api.keypoints(this.id, shape.version);
+      if (shape === this.shown && this.boned) this.viewer.setKeypoints(found);
+    } catch (error) {
+      toast(say(error));
+    }
   }
 
   private async geometry(shape: ShapeSummary): Promise<BufferGeometry | undefined> {
@@ -124,7 +178,7 @@ class ShapePage {
     }
     return [
       toggle("Photos around it", true, (on) => viewer.showFrusta(on)), spin,
-      toggle("Clay", false, (on) => viewer.setClay(on)),
+      toggle("Clay", false, (on) => viewer.setClay(on)), toggle("Keypoints", false, (on) => void this.bones(on)),
       h("button", { type: "button", onclick: () => viewer.reset() }, "Reset"),
     ];
   }
@@ -147,9 +201,6 @@ class ShapePage {
   }
 }
 
-/** Attempts that found no shape are versions as well, of figures alone. */
-const hasMesh = (shape: ShapeSummary): boolean => shape.outcome !== "no_shape" && shape.outcome !== "failed";
-
 function figures(shape: ShapeSummary): HTMLElement[] {
   const rows: [string, (Node | string)[]][] = [
     ["held-out loss", [fixed(shape.loss), bar(1 - shape.loss)]],
@@ -160,7 +211,6 @@ function figures(shape: ShapeSummary): HTMLElement[] {
     ["mesh", [`${plural(shape.vertices, "vertex", "vertices")}, ${plural(shape.faces, "face")}`]],
     ["start", [`${shape.warm ? "warm, from the version before" : "cold"}, ${shape.seconds.toFixed(0)} s`]],
     ["made", [`${ago(shape.time)}, after ${plural(shape.at, "image")}`]],
-    ["tags", [shape.tags.join(", ") || "none"]],
   ];
   const note = shape.outcome === "published" ? [] : [h("p", { class: "note" }, `${words(shape.outcome)}: ${shape.reason}`)];
   return [...note, h("dl", { class: "figures" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))];

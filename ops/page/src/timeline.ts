@@ -11,16 +11,22 @@ export class Timeline {
   private readonly slider: HTMLInputElement;
   private readonly told = h("p", { class: "told" });
   private readonly against = h("p", { class: "dim small", "aria-live": "polite" });
+  private readonly acts = h("p", { class: "acts" });
   private dots: SVGCircleElement[] = [];
   private timer = 0;
 
-  constructor(private readonly versions: ShapeSummary[], private readonly chosen: (version: ShapeSummary) => void) {
+  /**
+   * @param chosen told of the version that is to be shown.
+   * @param wanted told of the version that a person wants to be the current one again.
+   */
+  constructor(private readonly versions: ShapeSummary[], private readonly chosen: (version: ShapeSummary) => void,
+    private readonly wanted: (version: ShapeSummary) => void) {
     this.slider = h("input", {
       type: "range", id: "version", min: 0, max: Math.max(0, versions.length - 1), step: 1, disabled: versions.length < 2,
       oninput: () => this.moved(),
     });
     this.element = h("section", { class: "timeline", "aria-label": "Versions" },
-      h("h2", {}, h("label", { for: "version" }, "Versions")), this.chart(), this.slider, this.told, this.against);
+      h("h2", {}, h("label", { for: "version" }, "Versions")), this.chart(), this.slider, this.told, this.against, this.acts);
   }
 
   /** Shows a version as the chosen one. */
@@ -55,7 +61,20 @@ export class Timeline {
     const text = `version ${version.version}, ${words(version.outcome)}, loss ${fixed(version.loss)}, ${ago(version.time)}`;
     this.slider.setAttribute("aria-valuetext", text);
     this.told.textContent = `${text}${this.versions.length > 1 ? "" : "; the only one so far"}`;
+    this.offer(version);
     this.dots.forEach((dot, i) => dot.classList.toggle("chosen", i === place));
+  }
+
+  /** What may be done with a version: beside another one, or made the current one again. */
+  private offer(version: ShapeSummary): void {
+    const beside = version.before || this.versions.filter((each) => each.version < version.version && hasMesh(each)).at(-1)?.version;
+    const current = this.versions.filter((each) => each.outcome === "published").at(-1);
+    const earlier = version.outcome === "published" && current !== undefined && version.version < current.version;
+    this.acts.replaceChildren(...[
+      beside && hasMesh(version)
+        ? h("a", { href: `#/compare/${version.id}/${beside}/${version.version}` }, `Side by side with version ${beside}`) : null,
+      earlier ? h("button", { type: "button", onclick: () => this.wanted(version) }, "Make this the current version") : null,
+    ].filter((each) => each !== null));
   }
 
   private chart(): SVGSVGElement {
@@ -71,3 +90,6 @@ export class Timeline {
     s("path", { d: line }), this.dots);
   }
 }
+
+/** Attempts that found no shape are versions as well, of figures alone. */
+export const hasMesh = (shape: ShapeSummary): boolean => shape.outcome !== "no_shape" && shape.outcome !== "failed";

@@ -178,6 +178,45 @@ export interface QueryMatch {
   registration: Registration | null;
 }
 
+export interface SimilarShape {
+  shape: ShapeSummary;
+  form: number;
+  turn: number;
+  look: number | null;
+}
+
+export interface Sight {
+  image: ImageSummary;
+  loss: number;
+  azimuth: number;
+  elevation: number;
+  away: number;
+}
+
+export interface KeypointSight {
+  image: number;
+  pixels: [number, number][];
+  visible: boolean[];
+  coefficients: number[];
+}
+
+export interface Keypoints {
+  shape: number;
+  version: number;
+  points: Vector[];
+  edges: [number, number][];
+  bases: Vector[][];
+  residual: number;
+  residual_left: number;
+  original: boolean;
+  images: KeypointSight[];
+}
+
+export interface EditReport {
+  changed: boolean;
+  images: number;
+}
+
 /** Of the daemon in the server's process; all zero where none runs. */
 export interface PipelineState {
   running: boolean;

@@ -1,13 +1,15 @@
 // A view of one shape: drag to orbit, wheel or pinch to zoom, keys too; turns by itself until touched.
 
 import { BufferGeometry, PerspectiveCamera, Raycaster, Spherical, Vector2 } from "three";
+import type { Vector3 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
 import { placeOf, projection, viewMatrix } from "./camera";
 import { calm } from "./dom";
 import { Frusta } from "./frusta";
+import { Skeleton } from "./skeleton";
 import { Stage } from "./stage";
-import type { CameraSummary } from "./types";
+import type { CameraSummary, Keypoints } from "./types";
 
 const FOV = 32;
 const NEAR = 2.9;
@@ -23,10 +25,12 @@ export class Viewer {
   private readonly observer: ResizeObserver;
   private readonly stopper = new AbortController();
   private frusta: Frusta | null = null;
+  private skeleton: Skeleton | null = null;
   private photo: CameraSummary | null = null;
   private frame = 0;
   private stale = true;
   private loaded = false;
+  private led = false;
 
   /**
    * @param chosen told of the image whose frustum is clicked.
@@ -70,10 +74,43 @@ export class Viewer {
     this.stale = true;
   }
 
+  /** Draws keypoints and their edges; nothing takes those of before away. */
+  setKeypoints(keypoints: Keypoints | null): void {
+    if (this.skeleton) {
+      this.stage.scene.remove(this.skeleton.group);
+      this.skeleton.close();
+    }
+    this.skeleton = keypoints ? new Skeleton(keypoints) : null;
+    if (this.skeleton) this.stage.scene.add(this.skeleton.group);
+    this.canvas.dataset.keypoints = String(keypoints?.points.length ?? 0);
+    this.stale = true;
+  }
+
+  /** Degrees around the shape and above its horizon from which it is looked at. */
+  get direction(): { azimuth: number; elevation: number } {
+    const degrees = 180 / Math.PI;
+    return { azimuth: this.controls.getAzimuthalAngle() * degrees, elevation: 90 - this.controls.getPolarAngle() * degrees };
+  }
+
+  /** @param told of each place that the eye moves to. */
+  follow(told: (place: Vector3) => void): void {
+    this.controls.addEventListener("change", () => { if (!this.led) told(this.camera.position); });
+  }
+
+  /** Moves the eye to where that of another viewer is, without telling of it. */
+  copy(place: Vector3): void {
+    this.led = true;
+    this.camera.position.copy(place);
+    this.controls.update();
+    this.led = false;
+    this.stale = true;
+  }
+
   showFrusta(shown: boolean): void {
-    if (!this.frusta) return;
-    this.frusta.group.visible = shown;
-    this.canvas.dataset.frusta = String(shown ? this.frusta.count : 0);
+    if (this.frusta) {
+      this.frusta.group.visible = shown;
+      this.canvas.dataset.frusta = String(shown ? this.frusta.count : 0);
+    }
     this.leavePhoto();
     const place = new Spherical().setFromVector3(this.camera.position);
     place.radius = shown ? AROUND : NEAR;
@@ -116,6 +153,7 @@ export class Viewer {
     this.observer.disconnect();
     this.controls.dispose();
     this.dropFrusta();
+    this.setKeypoints(null);
     this.stage.mesh.geometry.dispose();
     this.stage.close();
   }

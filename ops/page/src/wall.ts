@@ -52,7 +52,10 @@ export function showWall({ main, live, query }: Context): () => void {
 }
 
 function listingOf(query: URLSearchParams): Listing {
-  return { order: query.get("order") ?? "size", tag: query.get("tag") ?? "", pinned: query.has("pinned") ? true : null };
+  return {
+    order: query.get("order") ?? "size", tag: query.get("tag") ?? "", pinned: query.has("pinned") ? true : null,
+    hidden: query.has("hidden") ? "only" : null,
+  };
 }
 
 function controls(listing: Listing): HTMLElement {
@@ -60,20 +63,23 @@ function controls(listing: Listing): HTMLElement {
     h("option", { value, selected: value === listing.order }, text)));
   const tag = h("input", { id: "tag", value: listing.tag, maxlength: 100, size: 12, placeholder: "any" });
   const pinned = h("input", { id: "pinned", type: "checkbox", checked: listing.pinned === true });
+  const hidden = h("input", { id: "hidden", type: "checkbox", checked: listing.hidden === "only" });
   const go = (): void => {
     const wanted = new URLSearchParams({ order: order.value });
     if (tag.value.trim()) wanted.set("tag", tag.value.trim());
     if (pinned.checked) wanted.set("pinned", "true");
+    if (hidden.checked) wanted.set("hidden", "only");
     location.hash = `#/?${wanted.toString()}`;
   };
   const choose = (event: Event): void => {
     event.preventDefault();
     go();
   };
-  for (const field of [order, tag, pinned]) field.addEventListener("change", go);
+  for (const field of [order, tag, pinned, hidden]) field.addEventListener("change", go);
   return h("form", { class: "controls", onsubmit: choose, "aria-label": "Which shapes" },
     h("label", { for: "order" }, "Order"), order, h("label", { for: "tag" }, "Tag"), tag,
-    h("span", {}, pinned, " ", h("label", { for: "pinned" }, "pinned only")));
+    h("span", {}, pinned, " ", h("label", { for: "pinned" }, "pinned only")),
+    h("span", {}, hidden, " ", h("label", { for: "hidden" }, "hidden ones")));
 }
 
 class Wall {

@@ -1,0 +1,1 @@
+import{c as e}from"./app.js";function t(t,n){return new Promise(r=>{let i=e(`dialog`,{class:`confirm`,"aria-label":t},e(`form`,{method:`dialog`},e(`p`,{},t),e(`div`,{class:`flags`},e(`button`,{value:`no`},`Cancel`),e(`button`,{value:`yes`,class:`danger`},n))));i.addEventListener(`close`,()=>{i.remove(),r(i.returnValue===`yes`)}),document.body.append(i),i.showModal()})}export{t};
