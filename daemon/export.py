@@ -58,8 +58,8 @@ def export(library: Library, shape: int, version: int | None, kind: Format) -> b
         shape: its id.
         version: which version; None for the published one.
         kind: ``glb``, ``obj``, ``ply`` or ``usdz`` for the mesh; ``cameras`` for the cameras as we keep them and
-            ``keypoints``, as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a webdataset shard for
-            ``dataset``.
+            ``keypoints``, as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a
+            webdataset shard for ``dataset``.
 
     Raises:
         NotFoundError: no such shape or version, or it has no mesh or no images.

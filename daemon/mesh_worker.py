@@ -10,6 +10,7 @@ import base64
 import io
 import os
 import sys
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True):
 def read_form(raw: bytes, kind: str, up: str) -> Answer:
     """The form of a mesh, whatever is wrong with it."""
     try:
-        mesh = trimesh.load(io.BytesIO(raw), file_type=kind, force="mesh", process=False, skip_materials=True)
+        mesh: Any = trimesh.load(io.BytesIO(raw), file_type=kind, force="mesh", process=False, skip_materials=True)
         vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     except (MemoryError, RecursionError):
         return Answer(reason="reading it takes too much memory")

@@ -20,6 +20,7 @@ from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
 from ops.bench import ingest as ingest_benchmark
 from ops.bench import memory as memory_benchmark
+from ops.bench import keypoints as keypoints_benchmark
 from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
 from ops.bench import precision as precision_benchmark
@@ -104,6 +105,23 @@ def correspond(
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, targets, points, seed, keep)
     tell = Console(stderr=True, soft_wrap=True).print
     _show(lambda: correspond_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench keypoints --shape chair-00 --shape sofa-01 --keep bench-shapes")
+def keypoints(
+    data: Data = DATA,
+    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    seed: Annotated[int, typer.Option(help="Of the reconstruction and of chance.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    json: Json = None,
+) -> None:
+    """Whether keypoints are the same true point in all images, beside projections and nearest neighbours."""
+    settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
+    tell = Console(stderr=True, soft_wrap=True).print
+    _show(lambda: keypoints_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")

@@ -119,7 +119,7 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         keys = [image.key for image in truth.of_shape(name)][: settings.views]
         pictures = read_pictures(data / "shards", set(keys))
         seen = find_objects(encoder, keys, [pictures[key] for key in keys])
-        known = _reconstructed(name, seen.views, settings)
+        known = reconstructed(name, seen.views, settings)
         if known.shape is None:
             tell(f"{name}: left out, {known.verdict}: {known.reason}")
             continue
@@ -237,7 +237,8 @@ def _tracks(seen: Seen, pairs: Sequence[TruePair]) -> list[Track]:
     return tracks
 
 
-def _reconstructed(name: str, views: Views, settings: Settings) -> Reconstruction:
+def reconstructed(name: str, views: Views, settings: Settings) -> Reconstruction:
+    """The reconstruction of a shape from its views, or the one that was kept."""
     path = settings.keep and settings.keep / f"{name}-{settings.effort}-{len(views)}-{settings.seed}.safetensors"
     if path is not None and path.is_file():
         return Reconstruction.from_bytes(path.read_bytes())

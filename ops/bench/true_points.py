@@ -39,12 +39,32 @@ class TruePair:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class TrueSight:
+    """What an image shows of the true object.
+
+    Attributes:
+        camera: that it was taken with.
+        given: ``(P, 2)`` the image's points that are on the object.
+        points: ``(P, 3)`` the points of the object there.
+        depth: ``(PIXELS, PIXELS)`` of the object, infinite beside it.
+        size: longer side of the object's box, as a share of the image's side.
+    """
+
     camera: TrueCamera
     given: Array
     points: Array
     depth: Array
     size: float
+
+
+def true_sights(truth: Truth, keys: Sequence[str]) -> list[TrueSight]:
+    """What images of one shape show of it.
+
+    Raises:
+        NotFoundError: the truth lacks the mesh or a camera.
+    """
+    mesh = truth.mesh(truth.images[keys[0]].shape)
+    return [_look(truth, key, mesh) for key in keys]
 
 
 def true_pairs(truth: Truth, keys: Sequence[str], targets: int, points: int, seed: int = 0) -> list[TruePair]:
@@ -61,8 +81,7 @@ def true_pairs(truth: Truth, keys: Sequence[str], targets: int, points: int, see
         NotFoundError: the truth lacks the mesh or a camera.
     """
     random = np.random.default_rng(seed)
-    mesh = truth.mesh(truth.images[keys[0]].shape)
-    seen = [_look(truth, key, mesh) for key in keys]
+    seen = true_sights(truth, keys)
     pairs = []
     for source in range(len(keys)):
         others = [int(other) for other in random.permutation(len(keys)) if other != source][:targets]
@@ -74,7 +93,7 @@ def true_pairs(truth: Truth, keys: Sequence[str], targets: int, points: int, see
     return pairs
 
 
-def _pair(seen: Sequence[_Seen], source: int, target: int, chosen: NDArray[np.int64]) -> TruePair:
+def _pair(seen: Sequence[TrueSight], source: int, target: int, chosen: NDArray[np.int64]) -> TruePair:
     there = seen[target]
     points, given = seen[source].points[chosen], seen[source].given[chosen]
     wanted, depth = project(points, there.camera), (points @ there.camera.R.T + there.camera.t)[:, 2]
@@ -85,7 +104,7 @@ def _pair(seen: Sequence[_Seen], source: int, target: int, chosen: NDArray[np.in
     return TruePair(source, target, given[visible], wanted[visible], there.size)
 
 
-def _look(truth: Truth, key: str, mesh: trimesh.Trimesh) -> _Seen:
+def _look(truth: Truth, key: str, mesh: trimesh.Trimesh) -> TrueSight:
     camera = truth.images[key].camera
     if camera is None:
         raise NotFoundError(f"the truth has no camera of image {key}")
@@ -98,4 +117,4 @@ def _look(truth: Truth, key: str, mesh: trimesh.Trimesh) -> _Seen:
     depth[found.pixels] = (points @ camera.R.T + camera.t)[:, 2]
     given = np.stack([found.pixels % PIXELS + 0.5, found.pixels // PIXELS + 0.5], -1) / PIXELS
     extent = given.max(0) - given.min(0) if len(given) else np.zeros(2)
-    return _Seen(camera, given, points, depth.reshape(PIXELS, PIXELS), float(extent.max()))
+    return TrueSight(camera, given, points, depth.reshape(PIXELS, PIXELS), float(extent.max()))
