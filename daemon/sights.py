@@ -18,7 +18,7 @@ class Wanted:
     """Which images of a shape are asked for; None leaves a thing out of account.
 
     Attributes:
-        azimuth: degrees around the shape, 0 at its front, 90 at its right as the shape itself has it.
+        azimuth: degrees around the shape, 0 at its front, 90 to the right of who looks at its front.
         elevation: degrees above its horizon; with an azimuth 0 by default.
         within: how far off the direction an image may have been taken, in degrees.
         since: stored at this Unix time or later.

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from index.form import SPECTRUM, Spectra, likeness, pack, spectrum, unpack
+from index.form import PACKED_BYTES, Packed, Spectra, likeness, pack, packed_rows, spectrum, unpack
 from index.jobs import FORM
 from index.library import Library
 from index.summaries import Page, ShapeSummary
@@ -41,7 +41,7 @@ class SimilarShape:
     Attributes:
         shape: its published version.
         form: how alike the surfaces are, 0 to 1, at the turn at which they are most alike.
-        turn: degrees by which it is to be turned about its vertical, from its front to its right, to lie on the other.
+        turn: degrees by which it is to be turned about its vertical to lie on the other.
         look: cosine similarity of what their images look like in the mean; None for a mesh from elsewhere.
     """
 
@@ -52,7 +52,7 @@ class SimilarShape:
 
 
 class SimilarShapes:
-    """Compares shapes of a library by form; keeps the forms, 4 kB a shape, once they have been asked for."""
+    """Compares shapes of a library by form; keeps the forms, 2 kB a shape, once they have been asked for."""
 
     def __init__(self, library: Library, read: ReadForm | None = None) -> None:
         """Compares nothing yet.
@@ -66,9 +66,9 @@ class SimilarShapes:
         self._lock = Lock()
         self._turns = Lock()
         self._change = -1
-        self._known: dict[tuple[int, int], int] = {}
+        self._wanted: list[tuple[int, int]] = []
         self._shapes: list[tuple[int, int]] = []
-        self._forms = np.zeros((0, *SPECTRUM), np.complex64)
+        self._forms = packed_rows([])
         self._search: SimilaritySearch | None = None
 
     def to_shape(self, shape: int, version: int | None = None, by: By = "form", limit: int = 10) -> Page[SimilarShape]:
@@ -84,7 +84,8 @@ class SimilarShapes:
             NotFoundError: there is no such shape or version, or it has no mesh.
         """
         found = self._library.shape(shape, version)
-        asked = self._form(shape, found.version)
+        asked = unpack(self._form(shape, found.version))
+        assert asked is not None  # what has not its length is computed anew
         shapes, forms = self._all()
         score, turn = likeness(asked, forms)
         places = {each: place for place, (each, _) in enumerate(shapes) if each != shape}
@@ -136,45 +137,43 @@ class SimilarShapes:
             search = self._search
         return [hit.cluster for hit in search.query(own, min(images + _NEAR, _MOST_VOTES))]
 
-    def _all(self) -> tuple[Sequence[tuple[int, int]], NDArray[np.complex64]]:
+    def _all(self) -> tuple[Sequence[tuple[int, int]], Packed]:
         """Published shapes and their forms; those that were known before are not read again."""
         with self._lock:
             change = self._library.last_change()
             if change != self._change:
-                shapes = self._library.published()
-                rows = [
-                    self._forms[self._known[each]] if each in self._known else self._form_or_none(*each)
-                    for each in shapes
-                ]
-                kept = [(each, row) for each, row in zip(shapes, rows, strict=True) if row is not None]
-                self._shapes = [each for each, _ in kept]
-                self._forms = np.stack([row for _, row in kept]) if kept else np.zeros((0, *SPECTRUM), np.complex64)
-                self._known = {each: place for place, each in enumerate(self._shapes)}
-                self._change = change
+                wanted = self._library.published()
+                if wanted != self._wanted:
+                    self._read_forms(wanted)
+                self._change, self._wanted = change, wanted
             return self._shapes, self._forms
 
-    def _form_or_none(self, shape: int, version: int) -> Spectra | None:
+    def _read_forms(self, wanted: Sequence[tuple[int, int]]) -> None:
+        known = dict(zip(self._shapes, self._forms, strict=True))
+        rows = [known[each].tobytes() if each in known else self._form_or_none(*each) for each in wanted]
+        kept = [(each, row) for each, row in zip(wanted, rows, strict=True) if row is not None]
+        self._shapes = [each for each, _ in kept]
+        self._forms = packed_rows([row for _, row in kept])
+
+    def _form_or_none(self, shape: int, version: int) -> bytes | None:
         try:
             return self._form(shape, version)
         except NotFoundError:  # deleted a moment ago
             return None
 
-    def _form(self, shape: int, version: int) -> Spectra:
-        """The form of a version: the stored one, or for versions of before there were any that of its mesh."""
+    def _form(self, shape: int, version: int) -> bytes:
+        """The packed form of a version: the stored one, or for versions of before there were any that of its mesh."""
         try:
-            stored = unpack(self._library.artifact(shape, FORM, version))
+            stored = self._library.artifact(shape, FORM, version)
         except NotFoundError:
-            stored = None
-        return stored if stored is not None else self._form_of_mesh(shape, version)
+            stored = b""
+        return stored if len(stored) == PACKED_BYTES else self._form_of_mesh(shape, version)
 
-    def _form_of_mesh(self, shape: int, version: int) -> Spectra:
+    def _form_of_mesh(self, shape: int, version: int) -> bytes:
         from daemon.export import stored_mesh
 
         mesh = stored_mesh(self._library, shape, version)
-        found = spectrum(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64))
-        rounded = unpack(pack(found))  # as precise as those that are stored
-        assert rounded is not None
-        return rounded
+        return pack(spectrum(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)))
 
 
 def mesh_format(name: str) -> MeshFormat:

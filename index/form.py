@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Spectra = NDArray[np.complex64]
+Packed = NDArray[np.float16]
 
 HEIGHTS, RADII, HARMONICS = 12, 6, 7
 SPECTRUM = (HEIGHTS, RADII, HARMONICS)
+PACKED_BYTES = 4 * HEIGHTS * RADII * HARMONICS
 _POINTS = 8192
 _BLUR = 0.2  # radians of the angle; recovered surfaces are no sharper
 _REACH = 2.0  # of bins to each side, in root mean square distances from the middle; what is farther is in the last
@@ -62,28 +64,35 @@ def pack(found: Spectra) -> bytes:
 
 def unpack(raw: bytes) -> Spectra | None:
     """A form as it was packed; None if it was none."""
-    if len(raw) != 4 * int(np.prod(SPECTRUM)):
-        return None
-    return np.frombuffer(raw, "<f2").astype(np.float32).view(np.complex64).reshape(SPECTRUM)
+    return _loosened(np.frombuffer(raw, "<f2")[None])[0] if len(raw) == PACKED_BYTES else None
 
 
-def likeness(asked: Spectra, others: Spectra) -> tuple[Floats, Floats]:
+def packed_rows(raw: list[bytes]) -> Packed:
+    """Forms as they were packed, as rows ``(N, PACKED_BYTES / 2)`` to be compared with one."""
+    return np.frombuffer(b"".join(raw), "<f2").reshape(len(raw), PACKED_BYTES // 2)
+
+
+def _loosened(rows: Packed) -> Spectra:
+    return rows.astype(np.float32).view(np.complex64).reshape(len(rows), *SPECTRUM)
+
+
+def likeness(asked: Spectra, others: Packed) -> tuple[Floats, Floats]:
     """How alike a form and others are at the turn at which they are most alike.
 
     Args:
         asked: one form.
-        others: ``(N, HEIGHTS, RADII, HARMONICS)``.
+        others: rows of `packed_rows`; they are unpacked a few at a time.
 
     Returns:
         Likeness ``(N,)`` in [0, 1], and degrees ``(N,)`` in [0, 360) by which the other has to be turned about its
-        vertical, from the front to the right, to lie on the one that is asked about.
+        vertical, from its front to the right of who looks at it, to lie on the one that is asked about.
     """
     turns = 2 * np.pi * np.arange(_TURNS) / _TURNS
     order = np.arange(HARMONICS)
     back = np.exp(1j * order[:, None] * turns) * np.where(order[:, None], 2.0, 1.0)
     score, turn = np.zeros(len(others)), np.zeros(len(others))
     for first in range(0, len(others), _CHUNK):
-        part = others[first : first + _CHUNK]
+        part = _loosened(others[first : first + _CHUNK])
         shared = (asked[None] * part.conj()).sum((1, 2))
         found = (shared @ back).real
         score[first : first + len(part)] = found.max(1)

@@ -20,7 +20,7 @@ from daemon.api.app import create_app
 from daemon.mesh_worker import FORMATS, read_form
 from daemon.query import ImageQuery
 from daemon.similar import MESH_FORMATS, MeshFormat, SimilarShapes, Up, form_apart, mesh_format
-from index.form import Spectra, likeness, pack, spectrum, unpack
+from index.form import Packed, Spectra, likeness, pack, packed_rows, spectrum, unpack
 from index.jobs import FORM, MESH
 from index.library import Library, open_library
 from index.records import ClusterRecord
@@ -143,7 +143,11 @@ def test_every_format_is_read_alike(kind: str) -> None:
     answer = read_form(raw.encode() if isinstance(raw, str) else bytes(raw), kind, "y")
     assert answer.reason == ""
     found = decoded(answer.form)
-    assert likeness(spectrum(np.asarray(seat().vertices), np.asarray(seat().faces)), found[None])[0][0] > 0.99
+    assert likeness(spectrum(np.asarray(seat().vertices), np.asarray(seat().faces)), rows(found))[0][0] > 0.99
+
+
+def rows(found: Spectra) -> Packed:
+    return packed_rows([pack(found)])
 
 
 def decoded(text: str) -> Spectra:
@@ -157,7 +161,7 @@ def test_what_points_up_can_be_said() -> None:
     lying = standing.copy()
     lying.vertices = np.asarray(standing.vertices)[:, [0, 2, 1]] * (1, -1, 1)
     raw = bytes(lying.export(file_type="stl"))
-    known = spectrum(np.asarray(standing.vertices), np.asarray(standing.faces))[None]
+    known = rows(spectrum(np.asarray(standing.vertices), np.asarray(standing.faces)))
     right, wrong = (likeness(decoded(read_form(raw, "stl", up).form), known) for up in ("z", "y"))
     assert right[0][0] > 0.99 and right[1][0] == 0
     assert wrong[0][0] < 0.9
@@ -179,7 +183,7 @@ def test_what_is_no_surface_is_refused_with_a_reason(kind: str, raw: bytes, told
 
 def test_a_strangers_mesh_is_read_in_a_process_that_may_break() -> None:
     found = form_apart(bytes(seat().export(file_type="glb")), "glb", "y")
-    assert likeness(found, spectrum(np.asarray(seat().vertices), np.asarray(seat().faces))[None])[0][0] > 0.99
+    assert likeness(found, rows(spectrum(np.asarray(seat().vertices), np.asarray(seat().faces))))[0][0] > 0.99
     with pytest.raises(RejectError, match="broken_mesh"):
         form_apart(endless_glb(), "glb", "y")
 

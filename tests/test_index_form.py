@@ -5,7 +5,7 @@ import pytest
 import trimesh
 from numpy.typing import NDArray
 
-from index.form import SPECTRUM, likeness, pack, spectrum, unpack
+from index.form import SPECTRUM, Packed, likeness, pack, packed_rows, spectrum, unpack
 from ops.synth.shapes import make_shapes
 
 Floats = NDArray[np.float64]
@@ -14,6 +14,10 @@ KINDS = 12
 
 def form(vertices: Floats, faces: NDArray[np.int64]) -> NDArray[np.complex64]:
     return spectrum(vertices, faces)
+
+
+def rows(found: NDArray[np.complex64]) -> Packed:
+    return packed_rows([pack(found)])
 
 
 def turned(vertices: Floats, degrees: float) -> Floats:
@@ -31,7 +35,7 @@ def things() -> list[tuple[Floats, NDArray[np.int64]]]:
 def test_a_thing_turned_moved_scaled_and_roughened_finds_itself(
     things: list[tuple[Floats, NDArray[np.int64]]],
 ) -> None:
-    known = np.stack([form(*thing) for thing in things])
+    known = packed_rows([pack(form(*thing)) for thing in things])
     random = np.random.default_rng(0)
     for number, (vertices, faces) in enumerate(things):
         rough = vertices + random.normal(0, 0.01, vertices.shape)
@@ -47,11 +51,11 @@ def test_the_turn_lays_one_on_the_other() -> None:
     )
     vertices, faces = np.asarray(seat.vertices), np.asarray(seat.faces)
     asked, known = form(turned(vertices, 70), faces), form(vertices, faces)
-    score, turn = likeness(asked, known[None])
+    score, turn = likeness(asked, rows(known))
     assert turn[0] == 70 and score[0] > 0.95
-    assert likeness(known, asked[None])[1][0] == 290
+    assert likeness(known, rows(asked))[1][0] == 290
     flipped, upside_down = form(turned(vertices, 180), faces), form(vertices * (1, -1, -1), faces)
-    assert likeness(known, flipped[None])[0][0] > 0.95 > 0.8 > likeness(known, upside_down[None])[0][0]
+    assert likeness(known, rows(flipped))[0][0] > 0.95 > 0.8 > likeness(known, rows(upside_down))[0][0]
 
 
 def test_it_is_kept_to_three_digits_and_knows_what_is_none_of_its_own(
@@ -61,12 +65,12 @@ def test_it_is_kept_to_three_digits_and_knows_what_is_none_of_its_own(
     again = unpack(pack(found))
     assert again is not None and again.shape == SPECTRUM
     assert np.abs(again - found).max() < 1e-3
-    assert likeness(found, again[None])[0][0] == pytest.approx(1, abs=2e-3)
+    assert likeness(found, rows(again))[0][0] == pytest.approx(1, abs=2e-3)
     assert unpack(b"") is None and unpack(pack(found)[:-1]) is None
 
 
 def test_what_has_no_area_is_like_nothing(things: list[tuple[Floats, NDArray[np.int64]]]) -> None:
     nothing = form(np.zeros((3, 3)), np.array([[0, 1, 2]]))
     assert not nothing.any()
-    assert likeness(nothing, form(*things[0])[None])[0][0] == 0
-    assert likeness(form(*things[0]), np.zeros((0, *SPECTRUM), np.complex64))[0].shape == (0,)
+    assert likeness(nothing, rows(form(*things[0])))[0][0] == 0
+    assert likeness(form(*things[0]), packed_rows([]))[0].shape == (0,)
