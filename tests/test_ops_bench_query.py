@@ -66,6 +66,8 @@ def test_figures_stand_beside_what_is_to_be_reached(
     assert len(encoder.shown) == 4 + benchmark._WARM_UP + 1 and encoder.shown[0] == (512, 512, 3)
     ratio = measures["image query p50, over the bare encoder's p50"]
     assert ratio.baselines["to reach"] == 1.3 and ratio.baselines["the bare encoder"] == pytest.approx(1)
+    assert measures["image query p99, over the bare encoder's p50"].baselines["to reach"] == 2
+    assert measures["image query p99, over the bare encoder's p99"].baselines == {"to reach": 2}
     effort = measures["processor time of an image query, over the bare encoder's"]
     assert effort.value > 4  # 4 seconds for what an encoder that does nothing does in far less than one
     rate = measures["descriptors a second, one core, during ingest"]
@@ -93,3 +95,10 @@ def test_descriptors_are_asked_for_on_one_core_while_images_are_stored(tmp_path:
     assert times and min(times) > 0 and busy > 0
     assert os.sched_getaffinity(0) == cores
     assert int(told[0].split()[0].replace(",", "")) > 300  # the writer had begun before the first query
+
+
+def test_p99_stands_beside_the_encoders_p50_and_its_own_p99() -> None:
+    bare, asked = [1.0] * 98 + [4.0, 4.0], [1.5] * 98 + [6.0, 6.0]
+    found = benchmark._over_the_encoder(benchmark._Turns(bare, asked, 1.0, 1.0), 1.0)
+    assert [measure.value for measure in found] == pytest.approx([1.5, 6.0, 1.5])
+    assert found[1].baselines["the bare encoder"] == pytest.approx(4)

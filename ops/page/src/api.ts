@@ -78,7 +78,10 @@ export const lineage = (cluster: number) => get<Page<LineageSummary>>("/v1/linea
 export const rejects = (reason: string | null, after: string | null = null) =>
   get<Page<RejectSummary>>("/v1/rejects", { reason, after, limit: 50 });
 export const shards = (after: string | null = null) => get<Page<ShardSummary>>("/v1/shards", { after, limit: 20 });
-export const moment = () => get<ChangeSummary>("/v1/moment");
+/** The first change there was; null as long as nothing has happened, when no moment can be asked for. */
+export const firstChange = async () => (await get<Page<ChangeSummary>>("/v1/changes", { limit: 1 })).items[0] ?? null;
+/** What the library holds now, with the latest change; null as long as nothing has happened. */
+export const moment = async () => ((await firstChange()) ? momentAt(null) : null);
 /** The latest changes up to one, oldest first. */
 export const changesUpTo = (last: number, limit: number) =>
   get<Page<ChangeSummary>>("/v1/changes", { since: last < limit ? null : last - limit, limit });

@@ -15,6 +15,7 @@ export class Growth {
   async begin(): Promise<void> {
     try {
       const latest = await api.moment();
+      if (!latest) return;
       const { items } = await api.changesUpTo(latest.id, CHANGES);
       const known = new Set(items.map((change) => change.id));
       this.changes = [...items, ...this.changes.filter((change) => !known.has(change.id))];

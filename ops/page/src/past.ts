@@ -9,15 +9,15 @@ const A_PAGE = 48;
 const SETTLE_MS = 200;
 
 export async function showPast({ main, rest, isCurrent }: Context): Promise<() => void> {
-  const now = await api.momentAt(null).catch(() => null);
+  const [first, now] = await Promise.all([api.firstChange(), api.moment()]);
   if (!isCurrent()) return () => undefined;
-  if (!now) {
+  if (!first || !now) {
     main.replaceChildren(h("article", {}, h("h1", {}, "The library then"), h("p", { class: "empty" }, "Nothing has happened yet.")));
     return () => undefined;
   }
-  const past = new Past(now.at);
+  const past = new Past(first.at, now.at);
   main.replaceChildren(past.element);
-  await past.show(rest[0] ? Math.min(Number(rest[0]) || 0, now.at) : now.at);
+  await past.show(rest[0] ? Math.max(first.at, Math.min(Number(rest[0]) || 0, now.at)) : now.at);
   return () => past.close();
 }
 
@@ -32,8 +32,8 @@ class Past {
   private timer = 0;
   private loading = 0;
 
-  constructor(last: number) {
-    this.slider = h("input", { type: "range", id: "moment", min: 0, max: last, step: 1, oninput: () => this.moved() });
+  constructor(first: number, last: number) {
+    this.slider = h("input", { type: "range", id: "moment", min: first, max: last, step: 1, oninput: () => this.moved() });
     this.more.addEventListener("click", () => void this.extend(this.loading));
     this.element = h("article", { class: "past" }, h("h1", {}, "The library then"),
       h("section", { class: "timeline", "aria-label": "Moment" },

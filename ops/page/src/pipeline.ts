@@ -10,7 +10,7 @@ const CHANGES = 30;
 const POLL_MS = 3000;
 
 export async function showPipeline({ main, live, isCurrent }: Context): Promise<() => void> {
-  const latest = await api.moment().catch(() => null);
+  const latest = await api.moment();
   const begun = latest ? (await api.changesUpTo(latest.id, CHANGES)).items : [];
   if (!isCurrent()) return () => undefined;
   const health = h("p", { class: "health", role: "status" });
