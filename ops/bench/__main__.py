@@ -19,8 +19,8 @@ from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
 from ops.bench import ingest as ingest_benchmark
-from ops.bench import memory as memory_benchmark
 from ops.bench import keypoints as keypoints_benchmark
+from ops.bench import memory as memory_benchmark
 from ops.bench import page as page_benchmark
 from ops.bench import pages as pages_benchmark
 from ops.bench import precision as precision_benchmark
