@@ -46,7 +46,9 @@ def test_commands_and_their_options_exist(page: Path) -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     for name, rest in re.findall(r"`?shapelode ([a-z]+)((?: [^`\n]*)?)", page.read_text()):
         if name in commands:
-            options = {option for parameter in commands[name].params for option in parameter.opts}
+            options = {
+                option for parameter in commands[name].params for option in (*parameter.opts, *parameter.secondary_opts)
+            }
             assert set(re.findall(r"--[a-z-]+", rest.split(" #")[0])) <= options | {"--help"}, rest
         else:
             assert name in {"takes", "config"} or f"shapelode {name}" not in _code(page), name

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from index.cache import VectorCache
+from index.form import PACKED_BYTES
 from index.kinds import Sizes
 from index.store import Store
 from index.vectors import VectorIndex
@@ -260,6 +261,7 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("shapes", "field.safetensors of", lambda e: e.set("artifacts", shape(e) + b"field.safetensors", bytes(20))),
     ("shapes", "keypoints.json of", lambda e: e.set("artifacts", shape(e) + b"keypoints.json", KEYPOINTS[:-9])),
     ("shapes", "keypoints.json of", lambda e: e.set("artifacts", shape(e) + b"keypoints.json", EDGE_TO_NOWHERE)),
+    ("shapes", "form.bin of", lambda e: e.set("artifacts", shape(e) + b"form.bin", bytes(PACKED_BYTES - 2))),
     ("shapes", "cameras of version", lambda e: e.set("cameras", shape(e), None)),
     ("shapes", "an image that is not stored", camera_of_nobody),
     ("shapes", "which does not exist", lambda e: e.set("cameras", packed(1, 77), b"\x90")),
@@ -346,9 +348,10 @@ def test_an_index_that_is_not_the_stores_is_found(broken: Path, kind: str, text:
     assert any(f.check == "FAISS index" and text in f.what and "delete" in f.todo for f in report.errors)
 
 
-def test_keypoints_are_a_file_that_a_version_may_have(broken: Path) -> None:
+def test_keypoints_and_form_are_files_that_a_version_may_have(broken: Path) -> None:
     editor = Editor(broken)
     editor.set("artifacts", shape(editor) + b"keypoints.json", KEYPOINTS)
+    editor.set("artifacts", shape(editor) + b"form.bin", bytes(PACKED_BYTES))
     editor.close()
     assert check_state(broken).clean
 
