@@ -15,6 +15,9 @@ import pytest
 
 from daemon.cli import entry
 from daemon.cli.app import app
+from daemon.listing import page_of
+from daemon.sights import Wanted, sights
+from daemon.similar import SimilarShapes
 from index.library import open_library
 from ops.errors import ConfigError
 from tests.library_factory import make_library
@@ -63,12 +66,14 @@ def test_people_get_tables(run: Run, arguments: tuple[str, ...], shown: list[str
 
 def test_programs_get_the_librarys_summaries(run: Run, folder: Path) -> None:
     library = open_library(folder)
-    expected = {
+    expected: dict[tuple[str, ...], object] = {
         ("status",): library.status(),
         ("clusters", "--order", "id"): library.clusters(order="id"),
         ("clusters", "1"): library.members(1),
         ("shapes",): library.shapes(),
         ("rejects", "--reason", "too_small"): library.rejects(reason="too_small"),
+        ("similar", "1", "--by", "look"): SimilarShapes(library).to_shape(1, by="look"),
+        ("images", "1", "--azimuth", "180"): page_of(sights(library, 1, wanted=Wanted(180.0)), None, 50),
     }
     plain = {key: json.loads(msgspec.json.encode(value)) for key, value in expected.items()}
     library.close()

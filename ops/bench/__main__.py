@@ -27,6 +27,7 @@ from ops.bench import precision as precision_benchmark
 from ops.bench import query as query_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import scale as scale_benchmark
+from ops.bench import similar as similar_benchmark
 from ops.bench import soak as soak_benchmark
 from ops.bench.fault_table import write_section
 from ops.bench.kills.command import run_kills
@@ -122,6 +123,23 @@ def keypoints(
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
     _show(lambda: keypoints_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench similar --shape chair-00 --shape sofa-01 --keep bench-shapes")
+def similar(
+    data: Data = DATA,
+    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    seed: Annotated[int, typer.Option(help="Of the reconstruction.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    json: Json = None,
+) -> None:
+    """Whether the form of a mined shape finds the object, or its kind, among the true meshes of all."""
+    settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
+    tell = Console(stderr=True, soft_wrap=True).print
+    _show(lambda: similar_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")
