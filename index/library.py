@@ -24,13 +24,12 @@ from index.reading import (
     members_of,
     need,
     numbers_of,
-    owner_of,
     shard_summary,
     start_of,
     stored_image,
     today,
 )
-from index.records import ClusterRecord
+from index.records import OUTLIER, ClusterRecord
 from index.store import Store, Transaction
 from index.summaries import (
     CameraSummary,
@@ -56,6 +55,7 @@ from index.tables import (
     IDENTITY,
     LINEAGE,
     MASKS,
+    MICROS,
     QUARANTINED,
     REASONS,
     REJECTS,
@@ -247,7 +247,7 @@ class Library:
     def vectors_of(self, samples: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
         """Those of the images that exist, and their descriptors ``(N, D)``."""
         with self._store.read() as txn:
-            found = [(sample, raw) for sample in samples if (raw := txn.get(VECTORS, sample)) is not None]
+            found = txn.many(VECTORS, samples)
         if not found:
             return [], np.zeros((0, 0), np.float32)
         rows = decode_vector(b"".join(raw for _, raw in found)).reshape(len(found), -1)
@@ -410,24 +410,17 @@ class Library:
         """The cluster of each image at this moment; None for outliers, unknown images and what is in quarantine."""
         with self._store.read() as txn:
             apart = txn.count(QUARANTINED) > 0
-            owners: dict[int, ClusterSummary | None] = {}
-            found: list[ClusterSummary | None] = []
-            for sample in samples:
-                record = txn.get(SAMPLES, sample)
-                if record is None or (apart and txn.get(QUARANTINED, sample) is not None):
-                    found.append(None)
-                    continue
-                if record.micro not in owners:  # neighbours are in a few clusters
-                    owners[record.micro] = self._owner(txn, record.micro)
-                found.append(owners[record.micro])
-            return found
-
-    def _owner(self, txn: Transaction, micro: int) -> ClusterSummary | None:
-        number = owner_of(txn, micro)
-        if number is None:
-            return None
-        cluster = need(txn, CLUSTERS, number, f"cluster {number}")
-        return None if cluster.held else cluster_summary(number, cluster)
+            micros = {
+                sample: record.micro
+                for sample, record in txn.many(SAMPLES, samples)
+                if not apart or txn.get(QUARANTINED, sample) is None
+            }
+            homes = {micro: record.cluster for micro, record in txn.many(MICROS, sorted(set(micros.values())))}
+            owners = {
+                number: None if record.held else cluster_summary(number, record)
+                for number, record in txn.many(CLUSTERS, sorted(set(homes.values()) - {OUTLIER}))
+            }
+        return [owners.get(homes.get(micros.get(sample, -1), OUTLIER)) for sample in samples]
 
     def close(self) -> None:
         """Releases the store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -39,6 +39,13 @@ class Transaction:
         """The value under a key, or None."""
         raw = self._txn.get(encode_key(key), db=self._databases[table.name])
         return None if raw is None else table.decode(bytes(raw))
+
+    def many(self, table: Table[T], numbers: Iterable[int]) -> list[tuple[int, T]]:
+        """Those of the integer keys that exist, and their values, in the order asked for."""
+        keys = [struct.pack(">Q", number) for number in numbers]
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            found = cursor.getmulti(keys)
+        return [(int.from_bytes(key, "big"), table.decode(bytes(raw))) for key, raw in found]
 
     def put(self, table: Table[T], key: Key, value: T) -> None:
         """Sets the value under a key."""

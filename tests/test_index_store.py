@@ -101,3 +101,14 @@ def test_identity_is_claimed_once_and_then_checked(store: Store) -> None:
         claim_identity(store, identity(fingerprint="other"))
     with pytest.raises(StateError, match="clustered by"):
         claim_identity(store, identity(clusterer="other"))
+
+
+def test_many_entries_are_read_at_once_in_the_order_asked_for(tmp_path: Path) -> None:
+    store = Store(tmp_path, readonly=False, map_size_gib=0.1)
+    with store.write() as txn:
+        for number in (0, 3, 4, 300):
+            txn.put(VECTORS, number, b"%d" % number)
+    with store.read() as txn:
+        assert txn.many(VECTORS, [300, 1, 0, 4]) == [(300, b"300"), (0, b"0"), (4, b"4")]
+        assert txn.many(VECTORS, []) == []
+    store.close()
