@@ -31,3 +31,11 @@ def test_what_grows_beside_the_index_is_told_of_the_second_half(monkeypatch: pyt
     assert beyond.value == pytest.approx(2.0) and beyond.baselines == {"to reach": 1.0}
     assert measures["the decoder's, MiB over 10,000 images"].value == pytest.approx(0, abs=1e-9)
     assert measures["the index', MiB over 10,000 images"].value == pytest.approx(1.0)
+
+
+def test_memory_that_is_given_back_is_no_growth_and_a_leak_is() -> None:
+    looks = [Look(1000 * number, 100.0, 60.0, 0.0) for number in range(50, 101)]
+    calm = [100.0 + 30 * (70 < number < 76) for number in range(50, 101)]
+    assert memory._rise(looks, calm) == pytest.approx(0, abs=1e-6)
+    leaking = [value + 0.2 * number for number, value in enumerate(calm)]
+    assert memory._rise(looks, leaking) == pytest.approx(2.0, rel=0.15)
