@@ -102,7 +102,7 @@ def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: 
             measures = [*inserts(filled), *rates, *beside_ingest(folder, library, settings, tell)]
         finally:
             library.close()
-    measures.append(Measure("peak memory of the writer, MiB", filled.peak_mib, "context"))
+    measures.append(Measure("peak memory of the writer with mapped pages, MiB", filled.peak_mib, "context"))
     facts: dict[str, str | int | float] = {
         "vectors": settings.vectors, "dimensions": settings.dim, "seconds to fill": round(filled.seconds, 1),
         "longest batch, s": round(filled.longest, 2), **filled.facts,
@@ -145,9 +145,9 @@ def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
             told = time.monotonic()
             wall, busy = (1000 * float(middle) for middle in np.median(times, axis=0))
             tell(f"{writer.images:,} of {settings.vectors:,}: {wall:.2f} ms an insert, {busy:.2f} of processor time")
-    facts = writer.facts
+    facts = {**writer.facts, "anonymous memory at the end, MiB": round(memory_mib("RssAnon"))}
     writer.close()
-    peak = peak_mib()
+    peak = memory_mib("VmHWM")
     (few, few_busy), (many, many_busy) = (tuple(map(list, zip(*some, strict=True))) for some in (small, times))
     return Filled(few, many, few_busy, many_busy, longest, time.perf_counter() - began, peak, facts)
 
@@ -282,10 +282,10 @@ def _answered(
     answers.put(work(folder, settings, Console(stderr=True, soft_wrap=True).print))
 
 
-def peak_mib() -> float:
-    """The most memory that this process has held since it was started, the pages of mapped files among it."""
+def memory_mib(which: str) -> float:
+    """What Linux says of this process: ``VmHWM``, its peak with the pages of mapped files, or ``RssAnon``, without."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(which)) / 1024
 
 
 def _timed(work: Callable[[], object]) -> float:
