@@ -126,6 +126,9 @@ def test_the_file_is_written_when_enough_is_new(tmp_path: Path) -> None:
     written = file.stat().st_mtime_ns
     ingest.commit(stream("/b.tar", 2, 2, seed=900)[0])
     assert cache.save_if_due() and file.stat().st_mtime_ns == written
+    cache._index.remove(np.arange(32))
+    assert cache.save_if_due() and file.stat().st_mtime_ns == written and cache.recall < 1  # it is probed all the same
+    cache._index = cache._caught_up(cache._index, 202)
     ingest.commit(stream("/c.tar", 16, 16, seed=910)[0])
     assert cache.save_if_due() and file.stat().st_mtime_ns > written
     ingest.close()
