@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.changes import Change, record_changes
-from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer
+from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer, takes_encoder
 from index.codec import decode_vector
 from index.derived import ended_by
 from index.heritage import hand_down
@@ -23,6 +23,7 @@ from index.tables import (
     CLUSTER_MICROS,
     CLUSTERER,
     CLUSTERS,
+    IDENTITY,
     LINEAGE,
     MICRO_SAMPLES,
     MICROS,
@@ -58,7 +59,7 @@ class Partition:
 
     def __init__(self, name: str, txn: Transaction) -> None:
         """Restores the clusterer to the state of the store."""
-        self._clusterer = make_clusterer(name)
+        self._clusterer = _make(name, txn)
         self._places = _Places()
         _restore(self._clusterer, txn, self._places)
 
@@ -284,6 +285,13 @@ def _inherit(txn: Transaction, event: LineageEvent) -> None:
         )
     if heir is not None:
         write_cluster(txn, event.cluster, heir)
+
+
+def _make(name: str, txn: Transaction) -> OnlineClusterer:
+    identity = txn.only(IDENTITY)
+    if identity is None or not takes_encoder(name):
+        return make_clusterer(name)
+    return make_clusterer(name, encoder=(identity.backbone, identity.fingerprint))
 
 
 def _restore(clusterer: OnlineClusterer, txn: Transaction, places: _Places) -> None:

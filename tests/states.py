@@ -24,7 +24,7 @@ POLICY = Policy(min_views=4, growth=1.5, max_failures=2, max_images=32)
 DELETED = 300
 """An image that was deleted from a busy state."""
 EAGER = replace(POLICY, growth=1.01)
-SHAPED = 3
+SHAPED = 1
 """The cluster of a busy state that has a shape."""
 _TURN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
@@ -51,8 +51,9 @@ def no_shape(given: ReconInput) -> ReconOutput:
 
 def _restless_vector(seed: int) -> NDArray[np.float32]:
     family, member = np.random.default_rng(seed % 3), np.random.default_rng(100 + seed % 9)
-    vector = family.normal(size=DIM) + 0.3 * member.normal(size=DIM)
-    vector += 0.3 * np.random.default_rng(1000 + seed).normal(size=DIM)
+    apart = 0.0 if seed // 160 % 2 else 0.3  # every other time what comes lies between the members of a family
+    vector = family.normal(size=DIM) + apart * member.normal(size=DIM)
+    vector += 0.4 * np.random.default_rng(1000 + seed).normal(size=DIM)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from index.clustering import neighbours
 from index.clustering.base import FloatArray, LineageEvent
 from index.clustering.online_linkage import MIN_FIT, OnlineLinkage
 from index.records import OUTLIER, MicroRecord
@@ -200,10 +201,11 @@ def test_it_is_tried_in_the_best_of_the_other_clusters_and_after_three_stays_an_
     assert cluster_of(clusterer, micros[row]) == OUTLIER
 
 
-def test_it_may_not_be_in_what_takes_its_cluster_in_either() -> None:
+def test_it_may_not_be_in_what_takes_its_cluster_in_either(monkeypatch: pytest.MonkeyPatch) -> None:
     clusterer, vectors, micros = grouped()
     strangers = [hand_back(clusterer, vectors, micros, row) for row in first_of_each(clusterer, micros).values()]
-    clusterer.z = -50.0  # the next repair makes one cluster of all
+    monkeypatch.setattr(neighbours, "NEIGHBOURS", len(vectors))
+    clusterer.z, clusterer.link = -50.0, 1e-6  # the next repair makes one cluster of all
     events = clusterer.repair()
     assert len(clusterer.sizes()) == 1 and [event.kind for event in events] == ["merged"]
     assert {cluster_of(clusterer, micro) for micro in strangers} == {OUTLIER}

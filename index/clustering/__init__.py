@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from index.clustering.base import Assignments, LineageEvent, OnlineClusterer
@@ -32,6 +33,11 @@ def make_clusterer(name: str, **params: Any) -> OnlineClusterer:
         raise ConfigError(f"clusterer {name}: {error}") from error
 
 
+def takes_encoder(name: str) -> bool:
+    """Whether a clusterer has a use for knowing what made the descriptors, as its parameter `encoder`."""
+    return name in CLUSTERERS and "encoder" in signature(CLUSTERERS[name].__init__).parameters
+
+
 __all__ = [
     "CLUSTERERS",
     "OUTLIER",
@@ -40,4 +46,5 @@ __all__ = [
     "MicroRecord",
     "OnlineClusterer",
     "make_clusterer",
+    "takes_encoder",
 ]

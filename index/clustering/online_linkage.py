@@ -1,4 +1,4 @@
-"""Shapelode's own clusterer: near-duplicates join online, average linkage regroups them now and then."""
+"""Shapelode's own clusterer: near-duplicates join online, linkage of neighbourhoods regroups them now and then."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from index.clustering.base import (
 )
 from index.clustering.joining import CellJoiner, Joiner, map_vectors
 from index.clustering.lineage import carry_ids
-from index.clustering.linkage import average_linkage
+from index.clustering.metric import load_metric
 from index.clustering.profiles import CellProfiles
+from index.clustering.regroup import regroup
 from index.clustering.rolling import OUTGROWN, Rolling, begin, mean_rows, sample_of
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
@@ -37,26 +38,32 @@ _REGION = 0.4
 
 
 class OnlineLinkage(TabledClusterer):
-    """Online average linkage in a whitened space, with a threshold counted from chance.
+    """Online average linkage of neighbourhoods, in a learnt or a whitened space.
 
     A vector joins the micro-cluster that holds nearly the same picture, or opens one, and is put into the
     cluster that it is most similar to on average, if that is more than chance allows. Every so often, and
-    when asked, all micro-clusters are grouped anew by average linkage; clusters keep their ids by overlap.
-    Since micro-clusters keep sums of unit vectors and a repair depends on them alone, the order of arrival
-    matters only through the near-duplicates.
+    when asked, all micro-clusters are grouped anew by where walks between nearest neighbours lead; clusters keep their
+    ids by overlap, and what gains little by moving stays. Since micro-clusters keep sums of unit vectors and a
+    repair hardly depends on anything else, the order of arrival matters little.
 
     Beyond `whole` micro-clusters no insert may wait for all of them: space and cells are fixed until their number
     has doubled, vectors are compared with what is in the nearest cells, and a repair goes over regions of neighbouring
     cells, one slice each time a fixed number of vectors has come.
 
     Args:
-        z: mean similarity that holds a cluster together, in standard deviations above unrelated
-            pairs. Smaller gives fewer, wider clusters.
+        z: mean similarity to a cluster from which a vector joins it on arrival, in standard deviations above
+            unrelated pairs; in a whitened space neighbours need it, too.
         same: similarity from which two vectors share a micro-cluster.
+        link: mean similarity of neighbourhoods that holds a cluster together, in (0, 1]. Smaller gives fewer,
+            wider clusters.
+        reach: similarity that neighbours need in a learnt space.
+        margin: similarity that a move between clusters has to gain.
         min_size: a group of fewer vectors is no cluster, its members are outliers.
         growth: a repair is due when the stream has grown by this share since the last one.
         min_inserts: inserts before the first repair, and the fewest between two that come due.
         whole: micro-clusters up to which a repair regroups all of them.
+        encoder: name and fingerprint of what made the descriptors; where a metric was learnt for it, similarities are
+            measured with that, else after whitening what has come so far.
 
     Examples:
         >>> import numpy as np
@@ -74,17 +81,25 @@ class OnlineLinkage(TabledClusterer):
         self,
         z: float = 1.6,
         same: float = 0.92,
+        link: float = 0.2,
+        reach: float = 0.25,
+        margin: float = 0.05,
         min_size: int = 3,
         growth: float = 0.1,
         min_inserts: int = 32,
         whole: int = 10_000,
+        encoder: tuple[str, str] | None = None,
     ) -> None:
-        if not 0 < same <= 1 or growth <= 0 or min(min_size, min_inserts) < 1 or whole < MIN_FIT:
-            raise ConfigError(
-                f"linkage: needs 0 < same <= 1, growth > 0, min_size >= 1, min_inserts >= 1, whole >= {MIN_FIT}"
-            )
+        if not 0 < same <= 1 or not 0 < link <= 1 or margin < 0 or growth <= 0:
+            raise ConfigError("linkage: needs 0 < same <= 1, 0 < link <= 1, margin >= 0, growth > 0")
+        if min(min_size, min_inserts) < 1 or whole < MIN_FIT:
+            raise ConfigError(f"linkage: needs min_size >= 1, min_inserts >= 1, whole >= {MIN_FIT}")
         self.z = z
         self.same = same
+        self.link = link
+        self.reach = reach
+        self.margin = margin
+        self.encoder = encoder
         self.min_size = min_size
         self.growth = growth
         self.min_inserts = min_inserts
@@ -94,6 +109,7 @@ class OnlineLinkage(TabledClusterer):
         self._told: Snapshot | CellProfiles | None = None  # what `changed_scalars` has given already
         self._rolling: Rolling | None = None
         self._joiner: Joiner = Joiner(self._table, None, same)
+        self._settling = False
 
     def learn_one(self, x: dict[FeatureName, Any]) -> None:
         """Learns one dictionary of features; features may come and go."""
@@ -153,6 +169,14 @@ class OnlineLinkage(TabledClusterer):
             events += self._repair_region(self._rolling)
         return events
 
+    def settle(self) -> list[LineageEvent]:
+        """What a stream ends with: a repair that depends as little as can be on the order it came in."""
+        self._settling = True
+        try:
+            return super().settle()
+        finally:
+            self._settling = False
+
     def _rolls(self) -> bool:
         return self._rolling is not None or len(self._table) > self.whole
 
@@ -169,7 +193,7 @@ class OnlineLinkage(TabledClusterer):
         table = self._table
         live = np.flatnonzero(table.counts > 0)
         sample = sample_of(live, len(table))
-        space = fit_space(unit_rows(table.totals[sample]), table.counts[sample])
+        space = fit_space(unit_rows(table.totals[sample]), table.counts[sample], self._metric())
         if space is None:
             return None
         rolling = begin(space, map_vectors(space, table.totals[sample]).astype(np.float32), table)
@@ -198,7 +222,7 @@ class OnlineLinkage(TabledClusterer):
         live = members[(table.counts[members] > 0) & ~np.isin(members, barred)]
         counts, space = table.counts[live], rolling.profiles.space
         rows = map_vectors(space, table.totals[live])
-        groups = self._regroup(rows, counts, space)
+        groups = self._regroup(live, rows, space)
         labels, events, self._next_cluster = carry_ids(
             table.clusters[live], groups, counts, self.min_size, self._next_cluster
         )
@@ -219,11 +243,11 @@ class OnlineLinkage(TabledClusterer):
         free[list(table.barred)] = False
         live = np.flatnonzero((table.counts > 0) & free)
         totals, counts = table.totals[live], table.counts[live]
-        space = fit_space(unit_rows(totals), counts) if len(live) >= MIN_FIT else None
+        space = fit_space(unit_rows(totals), counts, self._metric()) if len(live) >= MIN_FIT else None
         if space is None:
             return []
         rows = map_vectors(space, totals)
-        groups = self._regroup(rows, counts, space)
+        groups = self._regroup(live, rows, space)
         labels, events, self._next_cluster = carry_ids(
             table.clusters[live], groups, counts, self.min_size, self._next_cluster
         )
@@ -237,9 +261,15 @@ class OnlineLinkage(TabledClusterer):
         self._rebuild_joiner()
         return [*events, *_dissolved(before - set(self.sizes()), events)]
 
-    def _regroup(self, rows: NDArray[np.float64], counts: IntArray, space: Space) -> IntArray:
-        """Groups of micro-clusters ``(M, r)`` in the space that stand for so many vectors each."""
-        return average_linkage(rows.astype(np.float32), counts, space.threshold(self.z))
+    def _regroup(self, live: IntArray, rows: NDArray[np.float64], space: Space) -> IntArray:
+        counts, old = self._table.counts[live], self._table.clusters[live]
+        floor = space.threshold(self.z) if self._metric() is None else self.reach
+        margin = 0.0 if self._settling else self.margin
+        return regroup(rows, counts, old, floor, self.link, margin, self.min_size)
+
+    def _metric(self) -> FloatArray | None:
+        metric = load_metric(*self.encoder) if self.encoder else None
+        return metric.projection if metric and len(metric.projection) == self._table.dim else None
 
     def _bar_heirs(self, events: Sequence[LineageEvent]) -> None:
         """What may not be in a cluster may not be in the one that takes it in either."""

@@ -55,25 +55,35 @@ class Space:
         return self.chance + z * self.deviation
 
 
-def fit_space(vectors: NDArray[Any], weights: NDArray[np.int64]) -> Space | None:
+def fit_space(
+    vectors: NDArray[Any], weights: NDArray[np.int64], projection: NDArray[np.float32] | None = None
+) -> Space | None:
     """Fits centre, whitening and chance level to ``(N, D)`` vectors; None where they do not vary.
 
     Args:
         vectors: unit vectors.
         weights: ``(N,)`` how many each stands for, so that copies count as if they were kept one by one.
+        projection: ``(D, r)`` to use instead of whitening directions of these vectors.
     """
     used = np.asarray(vectors, np.float64)
     share = weights / weights.sum()
     mean = share @ used
-    rank = min(MAX_RANK, max(len(used) // VECTORS_PER_DIMENSION, 1))
-    variances, directions = _principal((used - mean) * np.sqrt(share)[:, None], rank)
+    if projection is None:
+        projection = _whitening((used - mean) * np.sqrt(share)[:, None])
+    if projection is None or not (np.ptp(used, axis=0) > 0).any():
+        return None
+    blank = Space(mean.astype(np.float32), projection, 0.0, 1.0)
+    return Space(blank.mean, projection, *chance_level(blank.apply(used), weights))
+
+
+def _whitening(centred: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    rank = min(MAX_RANK, max(len(centred) // VECTORS_PER_DIMENSION, 1))
+    variances, directions = _principal(centred, rank)
     rank = int((variances > 1e-10).sum())
     if rank == 0:
         return None
     scale = 1.0 / np.sqrt(variances[:rank] + SHRINKAGE * variances[0])
-    projection = np.asarray(directions[:, :rank] * scale, np.float32)
-    blank = Space(mean.astype(np.float32), projection, 0.0, 1.0)
-    return Space(blank.mean, projection, *chance_level(blank.apply(used), weights))
+    return np.asarray(directions[:, :rank] * scale, np.float32)
 
 
 def chance_level(rows: NDArray[np.float64], weights: NDArray[np.int64]) -> tuple[float, float]:

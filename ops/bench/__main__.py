@@ -15,6 +15,7 @@ from rich.console import Console
 
 from index.backbones import Precision
 from ops.bench import capacity as capacity_benchmark
+from ops.bench import cluster as cluster_benchmark
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
@@ -63,6 +64,23 @@ def furniture(
 ) -> None:
     """Clusters, masks, poses and shapes of a finished library."""
     _show(lambda: furniture_benchmark.run(data, state), json)
+
+
+@app.command(epilog="example: python -m ops.bench cluster --data ../shared/data/eth80 --keep descriptors --orders 3")
+def cluster(
+    keep: Annotated[Path, typer.Option(help="Folder to keep descriptors in, and take them from.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Folder with shards and truth.jsonl; may be given again.")
+    ] = None,
+    orders: Annotated[int, typer.Option(min=1, help="Orders of each stream, the daemon's among them.")] = 10,
+    clusterer: Annotated[str, typer.Option(help="linkage or dbstream.")] = "linkage",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    json: Json = None,
+) -> None:
+    """The clusterer alone: streams of labelled images beside offline clusterings of the same descriptors."""
+    settings = cluster_benchmark.Settings(keep, orders, clusterer, backbone)
+    tell = Console(stderr=True, soft_wrap=True).print
+    _show(lambda: cluster_benchmark.run(data or [DATA], settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --seeds 3 --strangers 0.3")

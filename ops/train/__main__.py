@@ -1,4 +1,4 @@
-"""Command line: ``python -m ops.train foreground|viewpoint --photos 'PHOTOS/*.tar'``."""
+"""Command line: ``python -m ops.train foreground|viewpoint|metric --photos 'PHOTOS/*.tar'``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from torch import nn
 from index.backbones import foreground, viewpoint
 from index.backbones.compute import find_device
 from index.backbones.embedded import EmbeddedBackbone
-from index.backbones.foreground import ForegroundHead
-from index.backbones.viewpoint import ViewpointHead
+from index.clustering.metric import METRICS
 from ops.errors import ShapelodeError
 from ops.train.fit import Step, fit
 from ops.train.fronts import front_samples
@@ -24,6 +23,7 @@ from ops.train.photos import Picture, read_photos
 from ops.train.samples import Samples, photo_samples, procedural_samples, render_scenes
 from ops.train.teacher import Teacher
 from ops.train.turn import Turn, fit_viewpoint
+from ops.train.within import describe_things, fit_metric, save_metric
 
 PHOTO_WEIGHT = 0.5
 
@@ -35,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as progress:
-            head: nn.Module = options.train(options, progress)
-        save(head, options.out)
+            options.train(options, progress)
     except (ShapelodeError, OSError) as error:
         console.print(f"error: {error}", markup=False)
         return getattr(error, "exit_code", 1)
@@ -44,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train_foreground(options: argparse.Namespace, progress: Progress) -> ForegroundHead:
-    """Make the samples and fit the mask head to them."""
+def train_foreground(options: argparse.Namespace, progress: Progress) -> None:
+    """Make the samples, fit the mask head to them and write it."""
     device = find_device(options.device)
     photos, teacher = read_photos(options.photos), Teacher(device=options.device)
     samples = _make_samples(options, photos, teacher, progress)
@@ -55,11 +54,11 @@ def train_foreground(options: argparse.Namespace, progress: Progress) -> Foregro
         text = f"training: loss {step.loss:.3f}, IoU {step.iou:.3f}"
         progress.update(task, completed=step.done, total=step.total, description=text)
 
-    return fit(samples, options.epochs, options.seed, device, tell)
+    save(fit(samples, options.epochs, options.seed, device, tell), options.out)
 
 
-def train_viewpoint(options: argparse.Namespace, progress: Progress) -> ViewpointHead:
-    """Make the samples and fit the viewpoint head to them."""
+def train_viewpoint(options: argparse.Namespace, progress: Progress) -> None:
+    """Make the samples, fit the viewpoint head to them and write it."""
     device = find_device(options.device)
     photos, backbone = read_photos(options.photos), EmbeddedBackbone(device=options.device)
     task = progress.add_task("rendering things", total=options.things)
@@ -70,7 +69,15 @@ def train_viewpoint(options: argparse.Namespace, progress: Progress) -> Viewpoin
         text = f"training: loss {turn.loss:.3f}, within 30 degrees {turn.near:.2f}"
         progress.update(task, completed=turn.done, total=turn.total, description=text)
 
-    return fit_viewpoint(samples, options.epochs, options.seed, device, tell)
+    save(fit_viewpoint(samples, options.epochs, options.seed, device, tell), options.out)
+
+
+def train_metric(options: argparse.Namespace, progress: Progress) -> None:
+    """Describe pictures of things, learn how those of one thing differ, and write it."""
+    photos, backbone = read_photos(options.photos), EmbeddedBackbone(device=options.device)
+    task = progress.add_task("rendering things", total=options.things)
+    rows, things = describe_things(backbone, photos, options.things, options.seed, lambda: progress.advance(task))
+    save_metric(fit_metric(rows, things), backbone.fingerprint, options.out)
 
 
 def save(head: nn.Module, path: Path) -> None:
@@ -95,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m ops.train foreground --photos '../shared/data/caltech/shards/*.tar'\n"
         "  python -m ops.train viewpoint --photos '../shared/data/caltech/shards/*.tar'\n"
+        "  python -m ops.train metric --photos '../shared/data/caltech/shards/*.tar' --seed 1\n"
         "each takes about half an hour on 2 cores and 6 GiB of memory",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,12 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     side.add_argument("--things", type=int, default=12000, help="things to render (default 12000)")
     side.set_defaults(train=train_viewpoint)
     _add_common(side, epochs=16, out=viewpoint.WEIGHTS)
+    metric = heads.add_parser("metric", help="what tells shapes apart in descriptors, from procedural things seen from "
+                              "several sides")  # fmt: skip
+    metric.add_argument("--things", type=int, default=500, help="things to render (default 500)")
+    metric.set_defaults(train=train_metric)
+    _add_common(metric, out=METRICS / f"{EmbeddedBackbone.name}.safetensors")
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, *, epochs: int, out: Path) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, out: Path, epochs: int | None = None) -> None:
     parser.add_argument("--photos", nargs="+", required=True, metavar="PATTERN", help="shards of ordinary photos")
-    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over all samples (default {epochs})")
+    if epochs is not None:
+        parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over all samples (default {epochs})")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (default 0)")
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
     parser.add_argument("--out", type=Path, default=out, help="file to write (default: the one that ships)")

@@ -74,7 +74,7 @@ def render_scenes(
     for _ in range(count):
         image, mask = _empty(rng) if rng.random() < EMPTY_SHARE else _occupied(rng, backdrop)
         tick()
-        yield _compressed(image, rng), mask
+        yield compressed(image, rng), mask
 
 
 def procedural_samples(teacher: Teacher, scenes: Iterable[Scene], seed: int) -> list[Samples]:
@@ -122,7 +122,7 @@ def _random_shape(rng: np.random.Generator) -> Shape:
     return assemble("assembly", "assembly", assembly(rng))
 
 
-def _compressed(image: Picture, rng: np.random.Generator) -> Picture:
+def compressed(image: Picture, rng: np.random.Generator) -> Picture:
     """The picture after JPEG compression, as most of the web's have gone through."""
     if rng.random() >= JPEG_SHARE:
         return image
