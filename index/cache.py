@@ -143,8 +143,9 @@ class VectorCache:
             self._index = self._caught_up(self._index, stored)
 
     def save_if_due(self) -> bool:
-        """Saves unless the file lacks little; False if that failed."""
+        """Probes the index, and saves it unless the file lacks little; False if that failed."""
         if self._saved > 0 and len(self._index) - self._saved < _UNSAVED * len(self._index):
+            self.recall = self.probe()
             return True
         return self.save()
 
