@@ -20,6 +20,8 @@ from daemon.cli.entry import run_command
 from daemon.correspond import PointFinder, PointQuery
 from daemon.keypoints import read_keypoints
 from daemon.query import ImageQuery
+from index.form import PACKED_BYTES
+from index.jobs import FORM
 from index.library import open_library
 from index.lock import FileLock
 from index.stream.decode import decode_image
@@ -105,6 +107,7 @@ def test_every_image_is_stored_or_refused_and_shapes_are_found(whole: Path) -> N
     assert status.shapes >= 1
     shape = library.shapes().items[0]
     assert 0 < shape.loss < 1 and library.artifact(shape.id, "mesh.ply").startswith(b"ply")
+    assert len(library.artifact(shape.id, FORM)) == PACKED_BYTES
     assert len(library.cameras(shape.id)) >= 8
     library.close()
 

@@ -67,6 +67,14 @@ def test_the_page_shows_what_the_daemon_is_at_and_what_is_asked_of_it(running: t
         before = page.locator(".kind.images_quarantined").count()
         client.edit(ImageEdit((2,), "quarantine"))
         expect(page.locator(".kind.images_quarantined")).to_have_count(before + 1)
+        shard = client.shards().items[0].url
+        page.get_by_role("button", name=f"Quarantine {shard}").click()
+        page.get_by_role("button", name="Put in quarantine", exact=True).click()
+        expect(page.locator(".kind.source_quarantined")).to_have_count(1)
+        assert client.shards().items[0].quarantined
+        page.get_by_role("button", name=f"Release {shard}").click()
+        page.get_by_role("button", name="Release", exact=True).click()
+        expect(page.locator(".kind.source_released")).to_have_count(1)
         page.get_by_role("link", name="Shapes", exact=True).click()
         expect(page.locator(".counters [data-name=images] dd")).to_have_text(str(client.status().images))
 
