@@ -133,7 +133,7 @@ class ReconConfig:
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, lean=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
-    realign: Realignment = Realignment(2, JointStage(60, 32, 4000, 8))
+    realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     polish_rounds: int = 2
     joint: JointStage = JointStage(180, 40, 8000, 8)
     mesh_resolution: int = 64
@@ -198,7 +198,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(2, 2, 4, 24, 5, 20, 128, lean=0.7),
         "fine": Stage(1, 1, 5, 36, 6, 28, 128, lean=0.5),
         "trial": JointStage(30, 24, 3000, 8),
-        "realign": Realignment(0, JointStage(30, 24, 3000, 8)),
         "polish_rounds": 1,
         "joint": JointStage(60, 32, 6000, 8),
         "mesh_resolution": 48,
@@ -210,7 +209,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
         "fine": Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
         "trial": JointStage(80, 40, 8000, 8),
-        "realign": Realignment(4, JointStage(90, 40, 8000, 16)),
         "polish_rounds": 4,
         "joint": JointStage(300, 48, 12800, 16),
         "mesh_resolution": 80,

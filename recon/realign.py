@@ -26,7 +26,9 @@ from recon.types import Views
 from recon.volume import Hypotheses, build_volumes
 
 _NEAR = math.radians(20)
-"""A candidate within this azimuth of the refined pose says that the pose is right."""
+"""Candidates within this azimuth of the refined pose speak for it."""
+_MARGIN = 1.0
+"""Deviations over a view's candidates by which another pose has to be better."""
 
 _CHUNK = 64
 Tick = Callable[[float], None]
@@ -67,7 +69,7 @@ def realign(
 def _searched(
     poses: Hypotheses, model: Model, views: Views, plan: Realignment, generator: torch.Generator
 ) -> Hypotheses:
-    """Every view where volumes and fields of other views together like it best; where that is near, where it was."""
+    """Every view where volumes and fields of other views like it best, if they like it there much better."""
     evidence = model.evidence
     candidates = model.candidates(plan.azimuths, plan.elevations)
     folds = assign_folds(len(evidence), plan.folds, generator, candidates.device)
@@ -81,12 +83,15 @@ def _searched(
         alpha, seen = _render(fit.field, candidates, frames[0], model, evidence.pixels)
         shown = evidence.select(members).leading(seen.shape[-1])
         rendered[members] = match(alpha, F.normalize(seen, dim=-1, eps=1e-3), shown, model)
-    index = (_standard(scores[0]) + _standard(rendered)).argmax(-1)
-    near = (wrap(candidates[index, 0] - poses.angles[0, :, 0]).abs() < _NEAR)[:, None]
+    liked = _standard(scores[0]) + _standard(rendered)
+    index = liked.argmax(-1)
+    beside = wrap(candidates[:, 0] - poses.angles[0, :, :1]).abs() < _NEAR
+    gain = liked.amax(-1) - liked.masked_fill(~beside, -torch.inf).amax(-1)
+    moved = (gain > _MARGIN)[:, None]
     score = scores[0].gather(1, index[:, None])[None, :, 0]
     return Hypotheses(
-        torch.where(near, poses.angles[0], candidates[index])[None],
-        torch.where(near, poses.frame[0], frames[0, index])[None],
+        torch.where(moved, candidates[index], poses.angles[0])[None],
+        torch.where(moved, frames[0, index], poses.frame[0])[None],
         doubt(score, evidence.usable),
         score,
     )
