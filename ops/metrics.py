@@ -16,13 +16,13 @@ REGISTRY = CollectorRegistry()
 _DEFINED: list[Definition] = []
 
 REASONS = (
-    "bad_vector", "bad_view", "breaks_embedder", "broken_image", "color_mode", "decode_memory", "decode_timeout",
-    "decoder_crashed", "decompression_bomb", "deleted_image", "deleted_source", "duplicate_image", "duplicate_key",
-    "forbidden_url", "no_foreground", "no_image", "not_a_file", "not_a_tar", "not_embedded", "source_lost",
-    "too_large", "too_many_bytes", "too_many_members", "too_small", "truncated_tar", "unreadable_shard",
-    "unsafe_name",
+    "bad_vector", "bad_view", "breaks_embedder", "broken_image", "broken_mesh", "color_mode", "decode_memory",
+    "decode_timeout", "decoder_crashed", "decompression_bomb", "deleted_image", "deleted_source",
+    "duplicate_image", "duplicate_key", "forbidden_url", "no_foreground", "no_image", "not_a_file", "not_a_tar",
+    "not_embedded", "source_lost", "too_large", "too_many_bytes", "too_many_members", "too_small",
+    "truncated_tar", "unreadable_shard", "unsafe_name",
 )  # fmt: skip
-"""Everything that a sample, member or shard is refused for."""
+"""Everything that a sample, member, shard or query is refused for."""
 
 _STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RECON_BUCKETS = (1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)

@@ -54,7 +54,7 @@ def describe(data: Path, keep: Path, load: Callable[[], Backbone], tell: Callabl
         keep.mkdir(parents=True, exist_ok=True)
         _embed(data, truth, path, load(), tell)
     try:
-        with path.open("rb") as file, np.load(file) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             content: Mapping[str, NDArray[np.generic]] = dict(held)
         keys, vectors = [str(key) for key in content["keys"]], content["descriptors"].astype(np.float32)
         encoder = str(content["backbone"]), str(content["fingerprint"])
