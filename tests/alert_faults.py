@@ -36,7 +36,7 @@ from tests.test_daemon_pipeline import NEVER, Actors, Later
 LOOK_S = 0.02
 _ALWAYS = 10**6
 _LATER_S = 12.0  # an alert that compares with the past needs one
-_CENTRES = 40
+_CENTRES = 24
 _SLOW_S = 8.0
 
 
@@ -200,7 +200,7 @@ def slow_reconstructions(folder: Path, shards: list[str], telemetry: Telemetry, 
 
 def _clustered(folder: Path, telemetry: Telemetry) -> Ingest:
     ingest = _writer(folder, map_size_gib=1.0)
-    _commit(ingest, telemetry, "a.tar", range(8 * _CENTRES), _CENTRES)
+    _commit(ingest, telemetry, "a.tar", range(16 * _CENTRES), _CENTRES)
     telemetry.settled(ingest.settle())
     return ingest
 
