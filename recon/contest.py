@@ -14,8 +14,7 @@ import torch
 from recon.config import JointStage
 from recon.em import Model
 from recon.guess import turn_to
-from recon.joint import refine_jointly
-from recon.mesh import carve
+from recon.joint import refine_carved
 from recon.types import Views
 from recon.volume import Hypotheses
 
@@ -47,13 +46,12 @@ def best_fit(
     losses = []
     for number in range(len(rivals)):
         rival = rivals.select(torch.tensor([number], device=rivals.angles.device))
-        votes, _ = carve(rival, model, views, stage.resolution, False)
         same = torch.Generator().manual_seed(seed)
 
         def told(fraction: float, done: int = number) -> None:
             tick((done + fraction) / len(rivals))
 
-        losses.append(refine_jointly(rival, model, votes, stage, same, told).loss)
+        losses.append(refine_carved(rival, model, views, stage, same, told).loss)
     loss = torch.tensor(losses, device=rivals.angles.device)
     if model.prior is not None:
         loss = loss - _PRIOR_SHARE * turn_to(model.prior, rivals.angles[..., 0])[1]

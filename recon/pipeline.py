@@ -18,7 +18,7 @@ from recon.config import ReconConfig
 from recon.em import Model
 from recon.evidence import FeatureBasis, fit_basis, gather_evidence
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
-from recon.joint import refine_jointly
+from recon.joint import refine_carved
 from recon.keypoint_start import keypoint_start
 from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import ProgressCallback, Reporter
@@ -196,8 +196,7 @@ def _refined(
     """Field and cameras refined by gradients where that raises the held-out score, else the carved hull."""
     tick = report.span("joint", 0.85, 0.97)
     if config.joint.steps and not found.round_about:
-        seed, _ = carve(found.poses, model, views, config.joint.resolution, False)
-        fit = refine_jointly(found.poses, model, seed, config.joint, generator, tick)
+        fit = refine_carved(found.poses, model, views, config.joint, generator, tick)
         rival = replace(found, poses=fit.poses)
         judged = judge_held_out(_volumes(rival, model, config), fit.poses, found.folds, model)
         if judged.score.mean() >= held_out.score.mean():

@@ -16,12 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recon.config import JointStage, Realignment
+from recon.config import Realignment
 from recon.em import Model, assign_folds, doubt, match, search_scores
 from recon.fields import Field, march, occupied, ray_points
 from recon.geometry import pixel_grid, wrap
-from recon.joint import JointFit, refine_jointly
-from recon.mesh import carve
+from recon.joint import JointFit, refine_carved
 from recon.types import Views
 from recon.volume import Hypotheses, build_volumes
 
@@ -54,7 +53,7 @@ def realign(
 
     def fit(rival: Hypotheses) -> JointFit:
         # The same rays for all, so that losses can be compared.
-        return _fit(rival, model, views, plan.fit, torch.Generator().manual_seed(seed))
+        return refine_carved(rival, model, views, plan.fit, torch.Generator().manual_seed(seed))
 
     best = fit(poses)
     for done in range(plan.rounds):
@@ -79,10 +78,11 @@ def _searched(
     for fold in range(plan.folds):
         others, members = (folds != fold).nonzero()[:, 0], (folds == fold).nonzero()[:, 0]
         part = replace(model, evidence=evidence.select(others))
-        fit = _fit(_of_views(poses, others), part, views.take(others.cpu().numpy()), plan.fit, generator)
+        shown = views.take(others.cpu().numpy())
+        fit = refine_carved(poses.of_views(others), part, shown, plan.fit, generator)
         alpha, seen = _render(fit.field, candidates, frames[0], model, evidence.pixels)
-        shown = evidence.select(members).leading(seen.shape[-1])
-        rendered[members] = match(alpha, F.normalize(seen, dim=-1, eps=1e-3), shown, model)
+        sought = evidence.select(members).leading(seen.shape[-1])
+        rendered[members] = match(alpha, F.normalize(seen, dim=-1, eps=1e-3), sought, model)
     liked = _standard(scores[0]) + _standard(rendered)
     index = liked.argmax(-1)
     beside = wrap(candidates[:, 0] - poses.angles[0, :, :1]).abs() < _NEAR
@@ -97,11 +97,6 @@ def _searched(
     )
 
 
-def _fit(poses: Hypotheses, model: Model, views: Views, stage: JointStage, generator: torch.Generator) -> JointFit:
-    votes, _ = carve(poses, model, views, stage.resolution, False)
-    return refine_jointly(poses, model, votes, stage, generator)
-
-
 @torch.no_grad()
 def _render(field: Field, angles: Tensor, frame: Tensor, model: Model, pixels: int) -> tuple[Tensor, Tensor]:
     """Alpha ``(K, P^2)`` and features ``(K, P^2, C)`` of a field at poses ``(K, 3)``."""
@@ -113,10 +108,6 @@ def _render(field: Field, angles: Tensor, frame: Tensor, model: Model, pixels: i
         parts.append(march(field, points, spacing, cells))
     alphas, seen = zip(*parts, strict=True)
     return torch.cat(alphas), torch.cat(seen)
-
-
-def _of_views(poses: Hypotheses, rows: Tensor) -> Hypotheses:
-    return Hypotheses(*(getattr(poses, name)[:, rows] for name in Hypotheses.__slots__))
 
 
 def _standard(scores: Tensor) -> Tensor:

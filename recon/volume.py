@@ -47,6 +47,10 @@ class Hypotheses:
         """The hypotheses at ``index``, in its order."""
         return Hypotheses(self.angles[index], self.frame[index], self.weight[index], self.score[index])
 
+    def of_views(self, rows: Tensor) -> Hypotheses:
+        """The same hypotheses of the views at ``rows`` alone."""
+        return Hypotheses(*(getattr(self, name)[:, rows] for name in Hypotheses.__slots__))
+
 
 def join(first: Hypotheses, second: Hypotheses) -> Hypotheses:
     """Both sets of hypotheses as one."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ops.bench import correspond, keypoints
+from ops.bench import correspond
 from ops.bench.correspond import Settings, crop_cameras
 from ops.bench.keypoints import CHANCE, NEIGHBOURS, PROJECTED, run, same_point
 from ops.bench.truth import load_truth
@@ -55,7 +55,7 @@ def test_flawless_cameras_keep_to_the_point_and_wrong_ones_do_not(
             cameras = replace(cameras, R=np.roll(cameras.R, 1, axis=0), t=np.roll(cameras.t, 1, axis=0))
         return replace(found, shape=replace(found.shape, cameras=cameras, mesh=body))
 
-    monkeypatch.setattr(keypoints, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
     monkeypatch.setattr(correspond, "reconstruct", made)
     told: list[str] = []
     report = run(data, Settings([name]), told.append)
@@ -70,7 +70,7 @@ def test_flawless_cameras_keep_to_the_point_and_wrong_ones_do_not(
 
 
 def test_a_shape_that_was_not_found_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keypoints, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
     nothing = Reconstruction("thin_evidence", "too thin", np.arange(6), None)
     monkeypatch.setattr(correspond, "reconstruct", lambda *_, **__: nothing)
     told: list[str] = []

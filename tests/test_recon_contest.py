@@ -58,7 +58,7 @@ def test_single_views_decide_between_near_equals_only(
     model, truth = true_poses(SCENE)
     rivals = join(shuffled(truth, 1), truth)
     losses = iter([0.4, 0.4 + gap])
-    monkeypatch.setattr(contest, "refine_jointly", lambda *_: fit(truth, next(losses)))
+    monkeypatch.setattr(contest, "refine_carved", lambda *_: fit(truth, next(losses)))
     prior = prior_of(told(SCENE.azimuth), torch.device("cpu")) if believed else None
     found = best_fit(rivals, replace(model, prior=prior), SCENE.views, STAGE, seeded())
     assert torch.equal(found.angles[0], rivals.angles[winner])

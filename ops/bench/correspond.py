@@ -7,7 +7,7 @@ cameras are wrong or that were taken for strangers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -112,10 +112,25 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         SourceError: the folder has no shards or no truth.
     """
     truth = load_truth(data)
-    names = truth.wanted(settings.shapes)
-    encoder = load_backbone(settings.backbone)
     found: dict[str, dict[str, float]] = {}
-    for name in names:
+    for name, seen, known in recovered(data, truth, settings, tell):
+        tracks = _tracks(seen, true_pairs(truth, seen.keys, settings.targets, settings.points, settings.seed))
+        found[name] = score(truth, name, seen, known, tracks)
+        tell(f"{name}: " + ", ".join(f"{method} {value:.3f}" for method, value in found[name].items()))
+    return _report(data, settings, found, truth.wanted(settings.shapes))
+
+
+def recovered(
+    data: Path, truth: Truth, settings: Settings, tell: Callable[[str], None]
+) -> Iterator[tuple[str, Seen, Reconstruction]]:
+    """Shapes by name, what was seen of them and what was reconstructed; those without a shape are told of and left out.
+
+    Raises:
+        NotFoundError: a named shape is not in the truth.
+        SourceError: the folder has no shards.
+    """
+    encoder = load_backbone(settings.backbone)
+    for name in truth.wanted(settings.shapes):
         keys = [image.key for image in truth.of_shape(name)][: settings.views]
         pictures = read_pictures(data / "shards", set(keys))
         seen = find_objects(encoder, keys, [pictures[key] for key in keys])
@@ -123,10 +138,7 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         if known.shape is None:
             tell(f"{name}: left out, {known.verdict}: {known.reason}")
             continue
-        tracks = _tracks(seen, true_pairs(truth, seen.keys, settings.targets, settings.points, settings.seed))
-        found[name] = score(truth, name, seen, known, tracks)
-        tell(f"{name}: " + ", ".join(f"{method} {value:.3f}" for method, value in found[name].items()))
-    return _report(data, settings, found, names)
+        yield name, seen, known
 
 
 def find_objects(encoder: Backbone, keys: Sequence[str], pictures: Sequence[Picture]) -> Seen:

@@ -16,9 +16,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from index.backbones import load_backbone
-from ops.bench.correspond import Seen, Settings, Track, find_objects, neighbours, reconstructed
-from ops.bench.reconstruct import read_pictures
+from ops.bench.correspond import Seen, Settings, Track, neighbours, recovered
 from ops.bench.report import Measure, Report
 from ops.bench.true_points import TrueSight, true_sights
 from ops.bench.truth import Array, Truth, load_truth
@@ -47,20 +45,11 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         SourceError: the folder has no shards or no truth.
     """
     truth = load_truth(data)
-    names = truth.wanted(settings.shapes)
-    encoder = load_backbone(settings.backbone)
     found: dict[str, dict[str, float]] = {}
-    for name in names:
-        keys = [image.key for image in truth.of_shape(name)][: settings.views]
-        pictures = read_pictures(data / "shards", set(keys))
-        seen = find_objects(encoder, keys, [pictures[key] for key in keys])
-        known = reconstructed(name, seen.views, settings)
-        if known.shape is None:
-            tell(f"{name}: left out, {known.verdict}: {known.reason}")
-            continue
+    for name, seen, known in recovered(data, truth, settings, tell):
         found[name] = score(truth, seen, known, settings.seed)
         tell(f"{name}: " + ", ".join(f"{way} {value:.3f}" for way, value in found[name].items()))
-    return _report(data, settings, found, names)
+    return _report(data, settings, found, truth.wanted(settings.shapes))
 
 
 def score(truth: Truth, seen: Seen, known: Reconstruction, seed: int = 0) -> dict[str, float]:

@@ -13,11 +13,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from index.backbones import load_backbone
 from index.form import likeness, pack, packed_rows, spectrum
-from ops.bench.correspond import Settings, find_objects, reconstructed
+from ops.bench.correspond import Settings, recovered
 from ops.bench.geometry import sample_surface
-from ops.bench.reconstruct import read_pictures
 from ops.bench.report import Measure, Report
 from ops.bench.truth import Array, Truth, load_truth
 
@@ -39,17 +37,10 @@ def run(data: Path, settings: Settings, tell: Callable[[str], None] = lambda lin
         SourceError: the folder has no shards or no truth.
     """
     truth = load_truth(data)
-    encoder = load_backbone(settings.backbone)
     known = {name: _true_body(truth, name) for name in truth.shapes}
     ranks: dict[str, dict[str, list[str]]] = {}
-    for name in truth.wanted(settings.shapes):
-        keys = [image.key for image in truth.of_shape(name)][: settings.views]
-        pictures = read_pictures(data / "shards", set(keys))
-        seen = find_objects(encoder, keys, [pictures[key] for key in keys])
-        found = reconstructed(name, seen.views, settings)
-        if found.shape is None:
-            tell(f"{name}: left out, {found.verdict}: {found.reason}")
-            continue
+    for name, _, found in recovered(data, truth, settings, tell):
+        assert found.shape is not None
         mesh = found.shape.mesh
         ranks[name] = ranked((mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64)), known)
         tell(f"{name}: " + "; ".join(f"{way} {', '.join(order[:3])}" for way, order in ranks[name].items()))
