@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from river.drift import ADWIN
 
 from index.codec import decode_vector
+from index.heap import release_free_memory
 from index.kinds import SHORTLIST, Sizes
 from index.regrowth import Regrowth, catch_up
 from index.store import Store
@@ -126,6 +127,8 @@ class VectorCache:
             self._index, self._saved = grown, 0
         else:
             _log.warning("dropping a new FAISS index: it holds %d vectors, the store %d", len(grown), stored)
+        del grown
+        release_free_memory()  # of the index before, of what was sampled and of what training took
 
     def _outgrown(self, stored: int) -> bool:
         if self._index.kind == "flat":

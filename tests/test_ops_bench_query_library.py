@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from index.library import open_library
-from ops.bench.query_library import build, draw, ingest
+from ops.bench.crowd import Crowd
+from ops.bench.query_library import ASKED, build, ingest
 
 DIM = 12
 
@@ -31,10 +32,16 @@ def test_images_of_a_cluster_look_alike(state: Path) -> None:
     assert alike[same].mean() > 0.6 and abs(alike[~same].mean()) < 0.2
 
 
-def test_queries_are_drawn_from_the_same_clusters() -> None:
-    one, two = (draw(np.random.default_rng(0), 400, DIM, 50) for _ in range(2))
-    assert one[0] == two[0] and np.array_equal(one[1], two[1])
-    assert min(one[0]) >= 1 and max(one[0]) <= 10
+def test_queries_are_drawn_from_the_same_clusters_and_are_not_in_the_library(state: Path) -> None:
+    library = open_library(state)
+    stored = np.stack([vector for _, vector in library.vectors()])
+    owners = np.array([owner.id for owner in library.owners(range(400)) if owner is not None])
+    library.close()
+    clusters, asked = Crowd(400, DIM).members(ASKED, 50)
+    nearest = (asked @ stored.T).max(axis=1)
+    assert nearest.max() < 0.9999
+    middles = np.stack([stored[owners == cluster].mean(axis=0) for cluster in range(10)])
+    assert np.mean((asked @ middles.T).argmax(axis=1) == clusters) > 0.8
 
 
 def test_the_writer_goes_on_until_it_is_stopped(state: Path) -> None:

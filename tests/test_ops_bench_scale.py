@@ -12,7 +12,8 @@ import pytest
 from index.library import open_library
 from index.search import SimilaritySearch
 from ops.bench import scale
-from ops.bench.crowd import BATCH, Crowd, CrowdWriter
+from ops.bench.crowd import BATCH, Crowd
+from ops.bench.crowd_writer import CrowdWriter
 from ops.bench.scale import Filled, Settings, fill, in_turns, inserts, recall_of
 from ops.errors import StateError
 from tests.test_ops_bench_main import _call

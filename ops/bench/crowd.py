@@ -1,29 +1,17 @@
-"""Descriptors of a crowd of made-up pictures, any block of them from a seed, and a writer that stores them."""
+"""Descriptors of a crowd of made-up pictures, any block of them from a seed."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.cache import VectorCache
-from index.codec import decode_vector, encode_vector
-from index.partition import Partition, write_lineage
-from index.records import Identity, SampleRecord
-from index.store import SCHEMA, Store, Transaction, claim_identity
-from index.tables import SAMPLES, VECTORS
-from index.totals import add_counts
-from ops.errors import StateError
-
 BATCH = 64
 OF_A_CLUSTER = 40
-FINGERPRINT = "made up"
 _FAMILIES, _VARIANTS = 400, 4096
 _VARIANT, _SPREAD = 0.8, 0.6  # lengths beside the family's: of what sets clusters, and pictures of one, apart
 _COPIES, _COPY = 0.15, 0.03  # share of pictures that nearly are one that came before, and how nearly
-_MAP_GIB = 64.0
 Vectors = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
 
 class Crowd:
@@ -45,6 +33,10 @@ class Crowd:
 
     def batch(self, number: int, count: int = BATCH) -> Vectors:
         """The descriptors ``(count, dim)`` of one batch; the same for the same number."""
+        return self.members(number, count)[1]
+
+    def members(self, number: int, count: int = BATCH) -> tuple[IntArray, Vectors]:
+        """Clusters ``(count,)``, counted from 0, and descriptors ``(count, dim)`` of one batch."""
         random = np.random.default_rng([self._seed, 1, number])
         clusters = random.integers(0, self.clusters, count)
         vectors = self._families[clusters % _FAMILIES] + self._variants[(clusters * 7919) % _VARIANTS]
@@ -52,59 +44,6 @@ class Crowd:
         copies = 1 + np.flatnonzero(random.random(count - 1) < _COPIES)
         for place in copies.tolist():
             noise = _COPY * random.normal(size=self.dim) * self._scale
-            vectors[place] = vectors[random.integers(0, place)] + noise
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-
-
-class CrowdWriter:
-    """Does with a batch of descriptors what the writer does, without crops, masks and shards."""
-
-    def __init__(self, folder: Path, dim: int) -> None:
-        """Opens or creates the state and rebuilds in memory what the store tells."""
-        self._store = Store(folder, readonly=False, map_size_gib=_MAP_GIB)
-        claim_identity(self._store, Identity(SCHEMA, "made up", FINGERPRINT, dim, "linkage", 0.0))
-        with self._store.read() as txn:
-            self._partition = Partition("linkage", txn)
-            self.images = txn.counters().stored
-        self._cache = VectorCache(folder, FINGERPRINT, dim, self._store)
-        self._batches = 0
-
-    def add(self, vectors: Vectors) -> None:
-        """Stores and clusters a batch, in one transaction, and takes it into the index."""
-        rows = np.stack([decode_vector(encode_vector(vector)) for vector in vectors])
-        ids = list(range(self.images, self.images + len(rows)))
-
-        def work(txn: Transaction) -> None:
-            learned = self._partition.learn(txn, ids, rows, "0" * 8, ids[-1] + 1)
-            for number, row, micro, strength in zip(ids, rows, learned.micros, learned.strengths, strict=True):
-                record = SampleRecord(f"{number}", "/crowd.tar", number, "", 640, 480, (0, 0, 480, 480), 0.3, "", micro,
-                                      strength, 0.0)  # fmt: skip
-                txn.put(SAMPLES, number, record)
-                txn.put(VECTORS, number, encode_vector(row))
-            write_lineage(txn, learned.events, ids[-1] + 1)
-            add_counts(txn, next_sample=len(rows), stored=len(rows))
-
-        self._store.transact(work)
-        self.images += len(rows)
-        self._cache.add(ids, list(rows), self.images)
-        self._batches += 1
-        if self._batches % BATCH == 0:
-            self._cache.save_if_due()
-
-    @property
-    def facts(self) -> dict[str, str | int | float]:
-        """What the state has become."""
-        with self._store.read() as txn:
-            clusters = txn.counters().clusters
-        return {"clusters": clusters, "index": self._cache.kind, "recall probe": self._cache.recall}
-
-    def close(self) -> None:
-        """Saves the index and releases the store.
-
-        Raises:
-            StateError: the index can't be written.
-        """
-        saved = self._cache.save()
-        self._store.close()
-        if not saved:
-            raise StateError("the index of the benchmark could not be written; is the disk full?")
+            original = random.integers(0, place)
+            clusters[place], vectors[place] = clusters[original], vectors[original] + noise
+        return clusters, np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -28,8 +28,9 @@ from index.library import open_library
 from index.search import SimilaritySearch
 from index.stream.decode import decode_image
 from ops.bench.ball import publish_ball
+from ops.bench.crowd import Crowd
 from ops.bench.pages import serving
-from ops.bench.query_library import build, draw, ingest
+from ops.bench.query_library import ASKED, build, ingest
 from ops.bench.report import Measure, Report
 from ops.errors import RejectError, StateError
 from ops.synth.render import photograph
@@ -166,17 +167,17 @@ def by_descriptor(folder: Path, dim: int, settings: Settings, tell: Callable[[st
     The latter is what the former add up to on a machine that does nothing else.
     """
     library = open_library(folder)
-    random = np.random.default_rng(1)
+    crowd = Crowd(settings.images, dim)
     try:
         with _one_core(), _ingesting(folder, settings.images, dim):
             search = SimilaritySearch(library)
-            search.query(draw(random, settings.images, dim, 1)[1][0])
+            search.query(crowd.batch(ASKED, 1)[0])
             times: list[float] = []
             busy = 0.0
             before = len(search)
             tell(f"{before:,} descriptors indexed")
             while sum(times) < settings.seconds:
-                vector = draw(random, settings.images, dim, 1)[1][0]
+                vector = crowd.batch(ASKED + len(times), 1)[0]
                 began = time.thread_time()
                 times.append(_timed(lambda vector=vector: search.query(vector)))  # type: ignore[misc]
                 busy += time.thread_time() - began

@@ -28,7 +28,8 @@ from river.cluster import DBSTREAM
 from index.clustering import make_clusterer
 from index.library import Library, open_library
 from index.search import SimilaritySearch
-from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd, CrowdWriter
+from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd
+from ops.bench.crowd_writer import CrowdWriter
 from ops.bench.report import Measure, Report
 from ops.errors import StateError
 
