@@ -74,8 +74,9 @@ def cold_start(
     """Searches cameras from nothing.
 
     Where single views tell anything of where they were taken from, there are two searches: one that begins from and
-    leans on what they tell, and one that knows nothing of it, since they may all be wrong. The finalists of both
-    meet in a contest.
+    leans on what they tell, and one that believes their elevations alone, since of azimuths they may all be wrong: that
+    takes knowing an object's front, and whether one looks down on it shows without. The finalists of both meet in a
+    contest.
 
     Args:
         model: views and camera model.
@@ -85,11 +86,10 @@ def cold_start(
         report: where progress goes.
         checkpoint: of the searches, the contest and what follows it.
     """
-    free = replace(model, floor=config.search_floor)
+    prior = prior_of(views.viewpoints, model.evidence.masks.device) if config.led_starts else None
+    free = replace(model, floor=config.search_floor, prior=prior and prior.without_azimuth())
     searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
-    prior = None
-    if views.viewpoints is not None and config.led_starts:
-        prior = prior_of(views.viewpoints, model.evidence.masks.device)
+    if prior is not None and views.viewpoints is not None:
         led, stage = replace(free, prior=prior), replace(config.coarse, hypotheses=config.led_starts)
         searches.append((led, guessed_starts(led, stage, views.viewpoints, generator)))
     share = (_CONTEST - _BEGIN) / len(searches)

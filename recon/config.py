@@ -27,7 +27,8 @@ class Stage:
         dims: leading feature components compared.
         pixels: side of the window on which views are compared; 8 or 16.
         lean: weight of what single views tell of their azimuths, in standard deviations of a view's scores for each
-            nat.
+            nat. Guesses get a search under way; once there is a volume, it knows better.
+        tilt: the same of their elevations.
     """
 
     hypotheses: int
@@ -39,6 +40,7 @@ class Stage:
     dims: int
     pixels: int = 16
     lean: float = 0.0
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,9 @@ class ReconConfig:
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
-    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=1.0)
-    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, lean=0.7)
-    fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, lean=0.5)
+    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0)
+    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, tilt=0.7)
+    fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     polish_rounds: int = 2
@@ -193,10 +195,10 @@ class ReconConfig:
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "draft": {
-        "coarse": Stage(8, 6, 3, 24, 3, 14, 128, 8, lean=1.0),
+        "coarse": Stage(8, 6, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0),
         "led_starts": 6,
-        "medium": Stage(2, 2, 4, 24, 5, 20, 128, lean=0.7),
-        "fine": Stage(1, 1, 5, 36, 6, 28, 128, lean=0.5),
+        "medium": Stage(2, 2, 4, 24, 5, 20, 128, tilt=0.7),
+        "fine": Stage(1, 1, 5, 36, 6, 28, 128, tilt=0.5),
         "trial": JointStage(30, 24, 3000, 8),
         "polish_rounds": 1,
         "joint": JointStage(60, 32, 6000, 8),
@@ -204,10 +206,10 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     "quick": {},
     "full": {
-        "coarse": Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=1.0),
+        "coarse": Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0),
         "led_starts": 48,
-        "medium": Stage(16, 5, 4, 24, 5, 24, 128, lean=0.7),
-        "fine": Stage(6, 4, 5, 36, 6, 32, 128, lean=0.5),
+        "medium": Stage(16, 5, 4, 24, 5, 24, 128, tilt=0.7),
+        "fine": Stage(6, 4, 5, 36, 6, 32, 128, tilt=0.5),
         "trial": JointStage(80, 40, 8000, 8),
         "polish_rounds": 4,
         "joint": JointStage(300, 48, 12800, 16),

@@ -1,7 +1,7 @@
 """Which of several hypotheses is true: the one whose field and cameras fit the views best once refined together.
 
 Held-out scores of carved volumes tell wrong solutions from right ones too, but a wrong one gains little from gradients
-and a right one much: what separates them widens. What single views tell of their azimuths decides only between
+and a right one much: what separates them widens. What single views tell of their poses decides only between
 hypotheses that fit almost equally well, since it may be wrong of all of them.
 """
 
@@ -13,7 +13,7 @@ import torch
 
 from recon.config import JointStage
 from recon.em import Model
-from recon.guess import turn_to
+from recon.guess import agreement
 from recon.joint import refine_carved
 from recon.types import Views
 from recon.volume import Hypotheses
@@ -54,5 +54,5 @@ def best_fit(
         losses.append(refine_carved(rival, model, views, stage, same, told).loss)
     loss = torch.tensor(losses, device=rivals.angles.device)
     if model.prior is not None:
-        loss = loss - _PRIOR_SHARE * turn_to(model.prior, rivals.angles[..., 0])[1]
+        loss = loss - _PRIOR_SHARE * agreement(model.prior, rivals.angles)
     return rivals.select(loss.argmin()[None])

@@ -16,7 +16,7 @@ from torch import Tensor
 from recon.config import ReconConfig, Stage
 from recon.evidence import Evidence
 from recon.geometry import pose_grid, wrap
-from recon.guess import lean, turn_to
+from recon.guess import Prior, agreement, lean
 from recon.render import framing, render
 from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, voxel_index
 
@@ -35,7 +35,7 @@ class Model:
         mirror: whether the object is taken to be symmetric in x.
         floor: share of the score earned by silhouettes alone.
         elevations: lowest and highest elevation in radians.
-        prior: ``(N, A)`` log probabilities of the views' azimuths, where single views tell any.
+        prior: what single views tell of their poses, where they tell any.
     """
 
     evidence: Evidence
@@ -43,7 +43,7 @@ class Model:
     mirror: bool
     floor: float
     elevations: tuple[float, float]
-    prior: Tensor | None = None
+    prior: Prior | None = None
 
     @classmethod
     def of(cls, evidence: Evidence, config: ReconConfig) -> Model:
@@ -188,7 +188,8 @@ def run_stage(
     folds = assign_folds(len(model.evidence), stage.folds, generator, candidates.device)
     for done in range(stage.rounds):
         volumes = build_volumes(poses, model.evidence, folds, stage.resolution, model.distance, model.mirror)
-        bias = None if model.prior is None else stage.lean * lean(model.prior, poses, candidates)
+        prior = model.prior
+        bias = None if prior is None else lean(prior, poses, candidates, stage.lean, stage.tilt)
         poses = search(volumes, model, folds, candidates, reach, bias)
         tick((done + 1) / stage.rounds)
     return poses
@@ -199,4 +200,4 @@ def standing(poses: Hypotheses, model: Model) -> Tensor:
     score = (poses.weight * poses.score).sum(1) / poses.weight.sum(1).clamp_min(1e-6)
     if model.prior is None:
         return score
-    return score + _PRIOR_SHARE * turn_to(model.prior, poses.angles[..., 0])[1]
+    return score + _PRIOR_SHARE * agreement(model.prior, poses.angles)

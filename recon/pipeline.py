@@ -17,6 +17,7 @@ from recon.cold import Found, cold_start
 from recon.config import ReconConfig
 from recon.em import Model
 from recon.evidence import FeatureBasis, fit_basis, gather_evidence
+from recon.guess import prior_of
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
 from recon.joint import refine_carved
 from recon.keypoint_start import keypoint_start
@@ -104,7 +105,8 @@ def reconstruct(
                 found = cold_start(model, config, chosen, generator, report, checkpoint)
             found = _prefer_round(found, model, config, generator)
         else:
-            found = warm_start(chosen.ids, model, known.ids, known.shape, config, generator, report, seed)
+            told = replace(model, prior=prior_of(chosen.viewpoints, place))
+            found = warm_start(chosen.ids, told, known.ids, known.shape, config, generator, report, seed)
         if known is not None:
             config = replace(config, joint=replace(config.joint, steps=config.joint.steps // 2))
         verdict, reason, shape = _conclude(found, model, basis, chosen, config, generator, report)
@@ -275,7 +277,8 @@ def _add_registered(
     device: torch.device,
 ) -> Shape:
     """Fills in the cameras of the views that did not take part in the fit."""
-    evidence = evidence_for(views.take(rest), shape, device)
-    extra = register_evidence(evidence, shape, config, seed)
+    others = views.take(rest)
+    evidence, prior = evidence_for(others, shape, device), prior_of(others.viewpoints, device)
+    extra = register_evidence(evidence, prior, shape, config, seed)
     order = np.argsort(np.concatenate([fitted, rest]))
     return replace(shape, cameras=select_cameras(join_cameras([shape.cameras, extra]), order))

@@ -1,24 +1,29 @@
 """Registers new images to a shape: exhaustive search over rendered features, then local refinement.
 
 As 3D Congealing (ECCV 2024) registers an image to a canonical shape, with the scale and offset of each
-candidate given by the moments of its silhouette instead of searched.
+candidate given by the moments of its silhouette instead of searched, and a lean to the elevation that the image seems
+to be taken from.
 """
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from ops.errors import ReconstructionError
 from recon.camera import to_cameras
 from recon.config import ReconConfig
 from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
+from recon.guess import Prior, at_elevation, prior_of
 from recon.refine import wiggle
 from recon.render import framing
 from recon.result import Reconstruction, Shape
 from recon.types import Cameras, Views
 
 _AZIMUTHS, _ELEVATIONS = 48, 8
+_TILT = 0.5
+"""Weight of guessed elevations, in standard deviations of a view's scores for each nat."""
 STRANGER_SHARE = 0.5
 """A view that scores below this share of the shape's own mean score is a stranger."""
 
@@ -50,7 +55,8 @@ def register(
         raise ReconstructionError("images can be registered only to a reconstruction with a shape")
     place = torch.device(device)
     evidence = evidence_for(views, reconstruction.shape, place)
-    return register_evidence(evidence, reconstruction.shape, config or ReconConfig(), seed)
+    prior = prior_of(views.viewpoints, place)
+    return register_evidence(evidence, prior, reconstruction.shape, config or ReconConfig(), seed)
 
 
 def evidence_for(views: Views, shape: Shape, device: torch.device) -> Evidence:
@@ -67,8 +73,11 @@ def evidence_for(views: Views, shape: Shape, device: torch.device) -> Evidence:
     return gather_evidence(views, shape.field.basis.to(device), device)
 
 
-def register_evidence(evidence: Evidence, shape: Shape, config: ReconConfig, seed: int) -> Cameras:
-    """Like :func:`register`, for views already in the shape's feature components."""
+def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, config: ReconConfig, seed: int) -> Cameras:
+    """Like :func:`register`, for views already in the shape's feature components.
+
+    Guessed azimuths are not listened to: where a shape is known it knows better, and they would mislead it.
+    """
     device = evidence.masks.device
     field, generator = shape.field, torch.Generator().manual_seed(seed)
     base = Model.of(evidence, config)
@@ -78,10 +87,18 @@ def register_evidence(evidence: Evidence, shape: Shape, config: ReconConfig, see
         candidates = model.candidates(_AZIMUTHS, _ELEVATIONS)
         frame = framing(occupancy[None], candidates[None], model.distance)
         scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, model)[0]
-        best = scores.argmax(1)
+        best = _leant(scores, prior, candidates).argmax(1)
         angles, frames, score = wiggle(
             occupancy, features, candidates[best], frame[0, best], evidence, model, generator
         )
         typical = 1 - shape.quality.loss
         weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)
         return to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)
+
+
+def _leant(scores: Tensor, prior: Prior | None, candidates: Tensor) -> Tensor:
+    """Scores ``(N, K)`` of candidates ``(K, 3)``, more where views seem to be taken from that elevation."""
+    if prior is None:
+        return scores
+    likely = at_elevation(prior, candidates[:, 1, None].expand(-1, len(scores))).T
+    return scores + _TILT * likely * scores.std(-1, keepdim=True)

@@ -68,7 +68,7 @@ def guessed_starts(model: Model, stage: Stage, viewpoints: Viewpoints, generator
 def grouped_starts(model: Model, stage: Stage, groups: int, generator: torch.Generator) -> Hypotheses:
     """Azimuths uniform for some views drawn at random, the others share their nearest one's.
 
-    Elevation is 15 degrees.
+    Elevations are those of the model's prior, 15 degrees where there is none.
 
     Args:
         model: views and camera model.
@@ -78,7 +78,14 @@ def grouped_starts(model: Model, stage: Stage, groups: int, generator: torch.Gen
     """
     same, mirrored = (table.cpu() for table in likeness(model.evidence))
     azimuth = torch.stack([_azimuths(same, mirrored, groups, generator) for _ in range(stage.hypotheses)])
-    return _sphere_seen(model, stage, azimuth, torch.full_like(azimuth, _ELEVATION))
+    return _sphere_seen(model, stage, azimuth, _elevations(model).expand_as(azimuth))
+
+
+def _elevations(model: Model) -> Tensor:
+    """Elevations ``(N,)`` to begin with."""
+    if model.prior is None:
+        return torch.full((len(model.evidence),), _ELEVATION)
+    return model.prior.elevation.cpu().clamp(*model.elevations)
 
 
 def _sphere_seen(model: Model, stage: Stage, azimuth: Tensor, elevation: Tensor) -> Hypotheses:

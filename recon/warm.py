@@ -35,7 +35,7 @@ def warm_start(
 
     Args:
         ids: ``(N,)`` of the views in ``model``.
-        model: views in the shape's feature components.
+        model: views in the shape's feature components, and what they tell of their poses.
         known_ids: ids of the shape's cameras.
         shape: the version to continue.
         config: for the number of refinement rounds.
@@ -51,8 +51,9 @@ def warm_start(
     angles = torch.zeros(len(ids), 3, device=model.evidence.masks.device)
     frame, score = torch.zeros_like(angles), torch.zeros_like(angles[:, 0])
     if len(new):
-        part = model.evidence.select(torch.from_numpy(new).to(angles.device))
-        _take(angles, frame, score, new, register_evidence(part, shape, config, seed), part, place)
+        index = torch.from_numpy(new).to(angles.device)
+        part, prior = model.evidence.select(index), model.prior and model.prior.select(index)
+        _take(angles, frame, score, new, register_evidence(part, prior, shape, config, seed), part, place)
     if len(old):
         part = model.evidence.select(torch.from_numpy(old).to(angles.device))
         rows = np.array([row[int(ids[i])] for i in old])

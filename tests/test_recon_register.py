@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ops.errors import ReconstructionError
-from recon import Reconstruction, register
+from recon import Reconstruction, Views, register
+from recon.types import Viewpoints
 from tests.recon_scene import cold_result, make_scene, rotation_errors
 
 
@@ -19,6 +20,34 @@ def test_new_views_are_registered() -> None:
     errors = rotation_errors(R, np.concatenate([scene.R, new.R]))[24:]
     assert np.median(errors) < 25
     assert cameras.weight.min() >= 0 and cameras.weight.mean() > 0.8
+
+
+def elevations(R: np.ndarray) -> np.ndarray:
+    return np.degrees(np.arcsin(-R[:, 2, 1]))
+
+
+def guessed(views: Views, elevation: np.ndarray) -> Views:
+    return replace(views, viewpoints=Viewpoints(np.zeros((len(views), 24), np.float32), elevation.astype(np.float32)))
+
+
+def test_where_images_say_little_the_guessed_elevation_counts() -> None:
+    scene, result = cold_result()
+    assert result.shape is not None
+    tilt = np.median(elevations(result.shape.cameras.R.astype(float)) - elevations(scene.R))  # of the frame found
+    new = make_scene(16, seed=11, noise=8.0)
+    truth = elevations(new.R) + tilt
+    views = (new.views, guessed(new.views, truth))
+    alone, told = (np.abs(elevations(register(each, result).R.astype(float)) - truth).mean() for each in views)
+    assert told < 0.8 * alone, (told, alone)
+
+
+def test_where_images_say_much_a_wrong_guess_costs_little() -> None:
+    scene, result = cold_result()
+    assert result.shape is not None
+    new = make_scene(16, seed=11)
+    cameras = register(guessed(new.views, np.random.default_rng(0).permutation(elevations(new.R))), result)
+    R = np.concatenate([result.shape.cameras.R, cameras.R]).astype(float)
+    assert np.median(rotation_errors(R, np.concatenate([scene.R, new.R]))[24:]) < 25
 
 
 def test_strangers_weigh_nothing() -> None:

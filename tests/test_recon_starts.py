@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from recon.geometry import wrap
+from recon.guess import prior_of
 from recon.starts import grouped_starts, guessed_starts, likeness
 from tests.recon_scene import SMALL, make_scene, told, true_poses
 
@@ -38,6 +41,16 @@ def test_starts_repeat_with_their_seed() -> None:
     model, _ = true_poses(make_scene(16))
     first, again, other = (grouped_starts(model, SMALL.coarse, 6, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
     assert torch.equal(first.angles, again.angles) and not torch.equal(first.angles, other.angles)
+
+
+def test_elevations_begin_where_they_were_guessed() -> None:
+    scene = make_scene(16)
+    model, _ = true_poses(scene)
+    plain = grouped_starts(model, SMALL.coarse, 6, torch.Generator().manual_seed(0))
+    guessed = replace(model, prior=prior_of(told(scene.azimuth), torch.device("cpu")).without_azimuth())
+    start = grouped_starts(guessed, SMALL.coarse, 6, torch.Generator().manual_seed(0))
+    assert torch.equal(start.angles[..., 0], plain.angles[..., 0])
+    assert np.allclose(plain.angles[..., 1].rad2deg(), 15) and np.allclose(start.angles[..., 1].rad2deg(), 20)
 
 
 def test_sure_guesses_are_where_views_start() -> None:
