@@ -6,6 +6,8 @@ import signal
 
 import psutil
 
+from index.heap import release_free_memory
+
 
 def claim_process() -> None:
     """Prepares an actor's process: no reaction to a terminal's Ctrl-C.
@@ -16,5 +18,10 @@ def claim_process() -> None:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process."""
+    """Resident memory of this process, once it has handed back what it keeps of freed memory.
+
+    Whoever asks now and then keeps a process at what it needs: between batches of many sizes the allocator would keep
+    more and more, since some of what is in use always lies above what is free.
+    """
+    release_free_memory()
     return int(psutil.Process().memory_info().rss)
