@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,3 +85,34 @@ def shot(page: Page, name: str) -> None:
 def is_wider(page: Page, pixels: int) -> bool:
     """Whether what a tab holds is wider than that; a phone zooms out then, so its own width says nothing."""
     return bool(page.evaluate("() => document.scrollingElement.scrollWidth") > pixels)
+
+
+def settled(page: Page, view: str) -> None:
+    """Waits until a view shows what it is for."""
+    shown = {
+        "": ".wall .card", "shape": ".canvas[data-triangles]", "cluster": ".grid img", "map": ".plane[data-painted]",
+        "compare": ".canvas[data-triangles]", "past": ".past .card",
+        "rejects": ".rows td", "pipeline": ".stages li", "search": ".drop",
+    }  # fmt: skip
+    expect(page.locator(shown[view]).first).to_be_visible()
+    if view == "compare":
+        for side in range(2):
+            expect(page.locator(".canvas").nth(side)).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
+    if view == "shape":
+        expect(page.locator(".canvas")).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
+        expect(page.locator(".lanes")).to_be_visible()
+
+
+def drop(page: Page, kind: str, picture: bytes) -> None:
+    """Drops a picture onto the page."""
+    data = page.evaluate_handle(
+        """([kind, raw]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(raw)], "picture", {type: kind}));
+            return data;
+        }""",
+        [kind, list(picture)],
+    )
+    page.locator("body").dispatch_event("dragover", {"dataTransfer": data})
+    expect(page.locator("body")).to_have_class(re.compile("dropping"))
+    page.locator("body").dispatch_event("drop", {"dataTransfer": data})

@@ -1,4 +1,4 @@
-"""People change the library of a running daemon: its writer does it, a query finds it so and the page shows it."""
+"""The page of a running daemon, and people who change its library: its writer does it, and all of them are shown it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from index.curation import ImageEdit
 from ops.bench.browser import chromium
 from ops.fsck import check_state
 from ops.synth.shards import write_shards
-from tests.browser import needs_chromium, tab
-from tests.test_end_to_end import command, shapelode
+from tests.browser import drop, needs_chromium, settled, shot, tab
+from tests.test_end_to_end import DRAFT, EARLY, command, shapelode
 
-OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", "--set", "recon.enabled=false"]
+OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", *EARLY, *DRAFT]
 WAIT_S = 180
-IMAGES = 12
+SHAPES, IMAGES = 2, 40
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """State directory and address of a daemon that has read its shard and waits for more."""
+    """State directory and address of a daemon that has mined its shard, published a shape and waits for more."""
     folder = tmp_path_factory.mktemp("running")
-    shards = write_shards(folder / "crawl", shapes=1, views=IMAGES, seed=1, per_shard=IMAGES)
+    shards = write_shards(folder / "crawl", shapes=SHAPES, views=IMAGES // SHAPES, seed=1, per_shard=IMAGES)
     state = folder / "state"
     with subprocess.Popen(
         command("run", "--shards", str(shards), "--state", str(state), *OPTIONS), stderr=subprocess.PIPE, text=True
@@ -38,15 +38,37 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
             url = _place(state, daemon)
             with Client(url) as client:
                 deadline = time.monotonic() + WAIT_S
-                while client.status().images < IMAGES and time.monotonic() < deadline:
+                while not client.status().shapes and time.monotonic() < deadline:
                     time.sleep(0.2)
-                assert client.status().images == IMAGES
+                assert client.status().images == IMAGES and client.status().shapes
             yield state, url
         finally:
             daemon.terminate()
             told = daemon.communicate(timeout=WAIT_S)[1]
     assert daemon.returncode == 0, told
     assert check_state(state).findings == [] and not (state / "api.json").exists()
+
+
+@needs_chromium
+def test_the_page_shows_what_the_daemon_has_mined(running: tuple[Path, str]) -> None:
+    _, url = running
+    with chromium() as browser, tab(browser, url) as (page, _), Client(url) as client:
+        shape = client.shapes().items[0]
+        expect(page.locator(".counters [data-name=images] dd")).to_have_text(str(IMAGES))
+        page.locator(".wall .card").first.click()
+        settled(page, "shape")
+        shot(page, "mined")
+        camera = max(client.cameras(shape.id).items, key=lambda each: each.weight - each.loss)
+        drop(page, "image/jpeg", client.crop(camera.image))
+        expect(page.locator(".hit").first).to_have_attribute("href", f"#/shape/{shape.id}")
+        expect(page.locator(".overlay[data-drawn]")).to_be_visible()
+        expect(page.locator(".pose")).to_contain_text(re.compile(r"azimuth \d+°.*loss 0\.\d+"))
+        shot(page, "mined-search")
+        for view in ("map", "pipeline"):
+            page.goto(f"{url}/#/{view}")
+            settled(page, view)
+        page.goto(f"{url}/#/rejects")
+        expect(page.get_by_text("all 0", exact=True)).to_be_visible()
 
 
 def test_the_shell_and_the_client_ask_the_daemon(running: tuple[Path, str]) -> None:

@@ -20,7 +20,7 @@ from daemon.client import Client
 from index.curation import ClusterEdit
 from ops.bench.browser import chromium
 from ops.fsck import check_state
-from tests.browser import barriers, is_wider, needs_axe, needs_chromium, shot, tab
+from tests.browser import barriers, drop, is_wider, needs_axe, needs_chromium, settled, shot, tab
 from tests.library_factory import box_ply, make_library, png
 from tests.page_library import CHAIRS, OTHERS, STRANGER, ChairBackbone, make_crowded_library, make_page_library
 from tests.test_daemon_client import Recorder
@@ -72,22 +72,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setattr("daemon.query._load", lambda name: ChairBackbone())
         with ApiServer(folder, port=0) as server:
             yield Served(server.url, chair)
-
-
-def settled(page: Page, view: str) -> None:
-    """Waits until a view shows what it is for."""
-    shown = {
-        "": ".wall .card", "shape": ".canvas[data-triangles]", "cluster": ".grid img", "map": ".plane[data-painted]",
-        "compare": ".canvas[data-triangles]", "past": ".past .card",
-        "rejects": ".rows td", "pipeline": ".stages li", "search": ".drop",
-    }  # fmt: skip
-    expect(page.locator(shown[view]).first).to_be_visible()
-    if view == "compare":
-        for side in range(2):
-            expect(page.locator(".canvas").nth(side)).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
-    if view == "shape":
-        expect(page.locator(".canvas")).to_have_attribute("data-triangles", re.compile(r"[1-9]\d\d"))
-        expect(page.locator(".lanes")).to_be_visible()
 
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: view or "wall")
@@ -414,17 +398,7 @@ def test_a_browser_that_cannot_draw_shows_pictures_and_says_so(browser: Browser,
 
 def test_an_image_that_is_dropped_finds_its_shape_and_from_where_it_was_taken(browser: Browser, served: Served) -> None:
     with tab(browser, served.url) as (page, _):
-        data = page.evaluate_handle(
-            """(raw) => {
-                const data = new DataTransfer();
-                data.items.add(new File([Uint8Array.from(raw)], "photo.png", {type: "image/png"}));
-                return data;
-            }""",
-            list(png((1, 0, 1))),
-        )
-        page.locator("body").dispatch_event("dragover", {"dataTransfer": data})
-        expect(page.locator("body")).to_have_class(re.compile("dropping"))
-        page.locator("body").dispatch_event("drop", {"dataTransfer": data})
+        drop(page, "image/png", png((1, 0, 1)))
         expect(page.locator(".hit").first).to_be_visible()
         expect(page.locator(".overlay[data-drawn]")).to_be_visible()
         expect(page.locator(".pose")).to_contain_text(re.compile(r"azimuth \d+°.*loss 0\.\d+"))
