@@ -131,7 +131,7 @@ class ReconConfig:
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
-    coarse: Stage = Stage(24, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0)
+    coarse: Stage = Stage(48, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0)
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, tilt=0.7)
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
