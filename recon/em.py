@@ -16,7 +16,7 @@ from torch import Tensor
 from recon.config import ReconConfig, Stage
 from recon.evidence import Evidence
 from recon.geometry import pose_grid, wrap
-from recon.guess import Prior, agreement, lean
+from recon.guess import Prior, agreement, lean, leant
 from recon.render import framing, render
 from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, voxel_index
 
@@ -158,7 +158,7 @@ def search(
             best is taken.
     """
     scores, frames = search_scores(volumes, model, folds, candidates)
-    drawn = scores if bias is None else scores + bias * scores.std(-1, keepdim=True)
+    drawn = leant(scores, bias)
     if reach is not None:
         away = wrap(candidates[:, 0] - volumes.angles[..., :1]).abs() > reach
         drawn = drawn.masked_fill(away, -torch.inf)

@@ -104,8 +104,20 @@ def lean(prior: Prior, poses: Hypotheses, candidates: Tensor, azimuths: float, e
         azimuths: weight of what is told of azimuths.
         elevations: weight of what is told of elevations.
     """
+    upright = (elevations * lean_up(prior, candidates)).expand(len(poses), -1, -1)
+    if not azimuths:
+        return upright
     turn, _ = turn_to(prior, poses.angles[..., 0])
-    views = len(prior.elevation)
     azimuth = candidates[:, 0] + turn[:, None]
-    around = at_azimuth(prior, azimuth[..., None].expand(*azimuth.shape, views)).transpose(1, 2)
-    return azimuths * around + elevations * at_elevation(prior, candidates[:, 1, None].expand(-1, views)).T
+    around = at_azimuth(prior, azimuth[..., None].expand(*azimuth.shape, len(prior.elevation))).transpose(1, 2)
+    return azimuths * around + upright
+
+
+def lean_up(prior: Prior, candidates: Tensor) -> Tensor:
+    """Log probabilities ``(N, K)`` of candidates ``(K, 3)`` by their elevations alone."""
+    return at_elevation(prior, candidates[:, 1, None]).T
+
+
+def leant(scores: Tensor, bias: Tensor | None) -> Tensor:
+    """Scores ``(..., N, K)`` and a bias of that shape in their standard deviations over a view's candidates."""
+    return scores if bias is None else scores + bias * scores.std(-1, keepdim=True)

@@ -8,14 +8,13 @@ to be taken from.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from ops.errors import ReconstructionError
 from recon.camera import to_cameras
 from recon.config import ReconConfig
 from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
-from recon.guess import Prior, at_elevation, prior_of
+from recon.guess import Prior, lean_up, leant, prior_of
 from recon.refine import wiggle
 from recon.render import framing
 from recon.result import Reconstruction, Shape
@@ -87,18 +86,11 @@ def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, con
         candidates = model.candidates(_AZIMUTHS, _ELEVATIONS)
         frame = framing(occupancy[None], candidates[None], model.distance)
         scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, model)[0]
-        best = _leant(scores, prior, candidates).argmax(1)
+        bias = None if prior is None else _TILT * lean_up(prior, candidates)
+        best = leant(scores, bias).argmax(1)
         angles, frames, score = wiggle(
             occupancy, features, candidates[best], frame[0, best], evidence, model, generator
         )
         typical = 1 - shape.quality.loss
         weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)
         return to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)
-
-
-def _leant(scores: Tensor, prior: Prior | None, candidates: Tensor) -> Tensor:
-    """Scores ``(N, K)`` of candidates ``(K, 3)``, more where views seem to be taken from that elevation."""
-    if prior is None:
-        return scores
-    likely = at_elevation(prior, candidates[:, 1, None].expand(-1, len(scores))).T
-    return scores + _TILT * likely * scores.std(-1, keepdim=True)

@@ -95,7 +95,7 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("crawl")
     shards = write_stream(folder, shards=12, per_shard=64)
     with tarfile.open(folder / "broken.tar", "w") as tar:
-        for number in range(256):
+        for number in range(1024):
             add_sample(tar, f"{number:04d}", b"\xff\xd8 no picture")
     return shards
 
