@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 WARM_UP_S = 180.0
-WINDOW_S = 60.0
+WINDOW_S = 300.0  # longer than any batch, repair or reconstruction of the soak's library
 _FEWEST = 3
 
 
@@ -97,8 +97,8 @@ class Sampler:
     def slope(self, kind: str, name: str, since: int = 0) -> Slope | None:
         """The slope of one figure of one kind, None if no process was seen for long enough.
 
-        It is fitted to the least value of each minute: a flood of connections or a batch in work comes and goes,
-        what leaks stays. A process's first three minutes are left out.
+        It is fitted to the least value of each five minutes: a flood of connections, a batch or a reconstruction in
+        work comes and goes, what leaks stays. A process's first three minutes are left out.
 
         Args:
             kind: of process.
