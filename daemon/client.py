@@ -139,9 +139,9 @@ class Client:
         """Clusters that appeared, merged, split or ended."""
         return self._get("/v1/lineage", Page[LineageSummary], {"cluster": cluster, **paging})
 
-    def rejects(self, reason: str | None = None, **paging: Any) -> Page[RejectSummary]:
-        """What was refused."""
-        return self._get("/v1/rejects", Page[RejectSummary], {"reason": reason, **paging})
+    def rejects(self, reason: str | None = None, of: int | None = None, **paging: Any) -> Page[RejectSummary]:
+        """What was refused; all of it, or for one reason, or as a copy of one image."""
+        return self._get("/v1/rejects", Page[RejectSummary], {"reason": reason, "of": of, **paging})
 
     def changes(self, **filters: Any) -> Page[ChangeSummary]:
         """The feed of what changed."""

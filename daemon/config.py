@@ -31,6 +31,9 @@ class StreamConfig(_Section):
     readers: int = Field(1, ge=1, description="ShardReader actors; each reads one shard ahead.")
     in_flight: int = Field(4, ge=1, description="Batches read or embedded at once; bounds memory.")
     max_side: int = Field(512, ge=64, description="Images are shrunk to this many pixels a side on decoding.")
+    near_duplicates: bool = Field(
+        True, description="Refuse near-copies of stored images (encoded, scaled or toned anew), as exact ones are."
+    )
     settle_s: float = Field(5.0, ge=0, description="With --follow, read a shard once it has not grown for so long.")
     poll_s: float = Field(2.0, gt=0, description="With --follow, seconds between looks for new shards.")
     http_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a remote shard to answer or go on.")

@@ -282,6 +282,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             config.store.map_size_gib,
             config.store.index_every,
             Sizes(config.store.index_ivf_from, config.store.index_sq_from),
+            config.stream.near_duplicates,
         ),
         policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
         # Of a cluster's nodes Ray alone knows which takes how many.

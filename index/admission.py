@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.codec import decode_vector, encode_vector
+from index.copies import find_copied, put_signature
 from index.records import ShardRecord
 from index.store import Transaction
 from index.stream.batch import Sample
@@ -17,16 +18,20 @@ from index.tables import DELETED, SAMPLE_KEYS, decode_key, digest
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import RejectError
 
+Verdict = tuple[RejectError | None, int]
+"""Why a sample is refused, and the stored image that it is a copy of, -1 for none."""
+_NEW: Verdict = (None, -1)
 _NORM_TOLERANCE = 0.02  # float16 costs a thousandth
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What a reject record is made of; ``index`` is -1 for what is no sample."""
+    """What a reject record is made of; ``index`` is -1 for what is no sample, ``of`` for what is no copy."""
 
     index: int
     key: str
     error: RejectError
+    of: int = -1
 
 
 @dataclass
@@ -40,8 +45,10 @@ class Draft:
     rejects: list[Refused] = field(default_factory=list)
 
 
-def admit(txn: Transaction, shard: ShardRecord, samples: Sequence[Sample], next_id: int, dim: int) -> Draft:
-    """Sorts samples into images and refusals.
+def admit(
+    txn: Transaction, shard: ShardRecord, samples: Sequence[Sample], next_id: int, dim: int, *, near: bool
+) -> Draft:
+    """Sorts samples into images and refusals; stores the signatures of images, so that the next ones find them.
 
     Args:
         txn: the batch's transaction.
@@ -49,39 +56,52 @@ def admit(txn: Transaction, shard: ShardRecord, samples: Sequence[Sample], next_
         samples: of one batch, those not committed yet.
         next_id: number of the next image.
         dim: length of a descriptor.
+        near: refuse near-copies, too.
     """
     draft = Draft()
     keys: set[str] = set()
     images: dict[str, int] = {}
     for sample in samples:
-        refusal = sample.reject or _barred(shard) or _unfit(sample.view, dim)
-        refusal = refusal or _repeated(txn, shard.url, sample, keys, images)
+        refusal, twin = sample.reject or _barred(shard) or _unfit(sample.view, dim), -1
+        if refusal is None:
+            refusal, twin = _repeated(txn, shard.url, sample, keys, images)
+        if refusal is None and near:
+            refusal, twin = _nearly_repeated(txn, sample)
         if refusal is not None or sample.view is None:
             index = -1 if refusal is not None and refusal.reason in DAMAGE else sample.index
-            draft.rejects.append(Refused(index, sample.key, refusal or RejectError("not_embedded", "no view")))
+            draft.rejects.append(Refused(index, sample.key, refusal or RejectError("not_embedded", "no view"), twin))
             continue
+        number = next_id + len(draft.ids)
         keys.add(sample.key)
-        images[sample.sha256] = next_id + len(draft.ids)
-        draft.ids.append(next_id + len(draft.ids))
+        images[sample.sha256] = number
+        if sample.signature is not None:
+            put_signature(txn, number, sample.signature)
+        draft.ids.append(number)
         draft.samples.append(sample)
         # What clusters is what is stored: a restart must see the very same vectors.
         draft.vectors.append(decode_vector(encode_vector(sample.view.descriptor)))
     return draft
 
 
-def _repeated(
-    txn: Transaction, shard: str, sample: Sample, keys: set[str], images: dict[str, int]
-) -> RejectError | None:
-    """Why a sample is one that came before, by its key in this shard or by its image anywhere."""
+def _repeated(txn: Transaction, shard: str, sample: Sample, keys: set[str], images: dict[str, int]) -> Verdict:
+    """Whether a sample is one that came before, by its key in this shard or by its image anywhere."""
     if sample.key in keys or txn.get(SAMPLE_KEYS, digest(shard, sample.key)) is not None:
-        return RejectError("duplicate_key", f"key {sample.key!r} came before in this shard")
+        return RejectError("duplicate_key", f"key {sample.key!r} came before in this shard"), -1
     raw = txn.get(SAMPLE_KEYS, sample.sha256)
     twin = images.get(sample.sha256) if raw is None else decode_key(raw)
     if twin is None:
-        return None
+        return _NEW
     if txn.get(DELETED, twin) is not None:
-        return RejectError("deleted_image", f"the same file was image {twin}, which was deleted")
-    return RejectError("duplicate_image", f"the same file is stored as image {twin}")
+        return RejectError("deleted_image", f"the same file was image {twin}, which was deleted"), -1
+    return RejectError("duplicate_image", f"the same file is stored as image {twin}"), twin
+
+
+def _nearly_repeated(txn: Transaction, sample: Sample) -> Verdict:
+    """Whether a sample is the image of one that came before, encoded, scaled or toned anew."""
+    twin = find_copied(txn, sample.signature) if sample.signature is not None else None
+    if twin is None:
+        return _NEW
+    return RejectError("near_duplicate", f"nearly the same picture is stored as image {twin}"), twin
 
 
 def _barred(shard: ShardRecord) -> RejectError | None:

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from index.changes import Change, record_changes
+from index.copies import drop_signature
 from index.partition import Partition, write_lineage
 from index.reading import member_ids
 from index.records import ClusterRecord, DeletedRecord, SampleRecord, ShardRecord
@@ -315,5 +316,6 @@ def _drop_image(txn: Transaction, image: int, record: SampleRecord) -> None:
     txn.delete(SAMPLES, image)
     for table in (VECTORS, CROPS, MASKS, QUARANTINED):
         txn.delete(table, image)
+    drop_signature(txn, image)
     txn.delete(SOURCE_SAMPLES, (digest(record.shard), image))
     txn.put(DELETED, image, DeletedRecord(record.shard, record.index, wall_time()))

@@ -51,12 +51,14 @@ class IngestConfig:
         map_size_gib: the most the store may grow to.
         index_every: batches between two saves of the FAISS index, at the least.
         sizes: from how many vectors on which type of index is used.
+        near_duplicates: refuse near-copies of stored images, as exact ones are.
     """
 
     clusterer: str = "linkage"
     map_size_gib: float = 256.0
     index_every: int = 64
     sizes: Sizes = field(default_factory=Sizes)
+    near_duplicates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,8 @@ class Ingest:
         if goes_on:
             shard = mended(txn, shard)
         counters = txn.counters()
-        draft = admit(txn, shard, fresh, counters.next_sample, self._dim)
+        near = self._config.near_duplicates
+        draft = admit(txn, shard, fresh, counters.next_sample, self._dim, near=near)
         stored = len(draft.ids)
         at = counters.next_sample + stored
         learned = Learned([], [], [])

@@ -14,6 +14,7 @@ from index.stream.batch import Batch, Sample, content_name
 from index.stream.sources import is_url
 from index.stream.tar import DAMAGE
 from index.tables import (
+    COPIES,
     CROPS,
     MASKS,
     QUARANTINED,
@@ -68,8 +69,11 @@ def put_rejects(txn: Transaction, shard: str, rejects: list[Refused]) -> None:
     """Records and counts what was refused of a shard."""
     for number, refused in enumerate(rejects, start=txn.counters().next_reject):
         reason, detail = refused.error.reason, refused.error.detail
-        txn.put(REJECTS, number, RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index))
+        record = RejectRecord(shard, refused.key, reason, detail, wall_time(), refused.index, refused.of)
+        txn.put(REJECTS, number, record)
         txn.put(REASONS, (digest(reason), number), b"")
+        if refused.of >= 0:
+            txn.put(COPIES, (refused.of, number), b"")
     add_counts(txn, next_reject=len(rejects))
     count_rejects(txn, (refused.error.reason for refused in rejects))
 

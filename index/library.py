@@ -30,6 +30,7 @@ from index.reading import (
     today,
 )
 from index.records import OUTLIER, ClusterRecord
+from index.refused import refused
 from index.store import Store, Transaction
 from index.summaries import (
     CameraSummary,
@@ -57,8 +58,6 @@ from index.tables import (
     MASKS,
     MICROS,
     QUARANTINED,
-    REASONS,
-    REJECTS,
     SAMPLES,
     SHAPES,
     SHARD_NAMES,
@@ -393,18 +392,12 @@ class Library:
             check_limit(limit)
             return shapes_at(txn, images, start, limit)
 
-    def rejects(self, *, reason: str | None = None, after: str | None = None, limit: int = 50) -> Page[RejectSummary]:
-        """Refused samples, members and shards, oldest first."""
-        start = start_of(after)
+    def rejects(
+        self, *, reason: str | None = None, of: int | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[RejectSummary]:
+        """Refused samples, members and shards, oldest first; those of one reason, or copies of one image."""
         with self._store.read() as txn:
-            if reason is None:
-                numbers: Iterator[int] = (key[0] for key, _ in txn.scan(REJECTS, start=start))
-            else:
-                edge = start - 1 if start else None
-                numbers = (decode_key(raw) for raw in txn.keys(REASONS, digest(reason), after=edge))
-            page = paginate(numbers, limit, lambda number: (number,))
-            records = [(number, need(txn, REJECTS, number, f"reject {number}")) for number in page.items]
-        return Page([RejectSummary(n, r.shard, r.key, r.reason, r.detail, r.time) for n, r in records], page.next)
+            return refused(txn, reason, of, after, limit)
 
     def owners(self, samples: Sequence[int]) -> list[ClusterSummary | None]:
         """The cluster of each image at this moment; None for outliers, unknown images and what is in quarantine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 from index.derived import derive
 from index.records import Outcome, ShapeRecord
 from index.store import SCHEMA, Store, Transaction
-from index.tables import CHANGES, IDENTITY, SAMPLE_KEYS, SAMPLES, SHAPES, Table, encode_key
+from index.tables import CHANGES, COPIES, IDENTITY, REJECTS, SAMPLE_KEYS, SAMPLES, SHAPES, Table, encode_key
 from index.totals import recount
 from ops.errors import StateError
 from ops.logs import get_logger
@@ -24,6 +25,7 @@ class _Mark(msgspec.Struct, frozen=True):
     schema: int
 
 
+_COPIED = re.compile(r"the same file is stored as image (\d+)")
 _MARK = Table(IDENTITY.name, _Mark)
 
 
@@ -48,6 +50,15 @@ def _judge_versions(txn: Transaction) -> None:
             txn.put(CHANGES, number, msgspec.structs.replace(change, kind="candidate"))
 
 
+def _name_copied(txn: Transaction) -> None:
+    """Keeps which image a copy is one of, told in words so far; pictures of older images are not at hand any more."""
+    for (number,), record in list(txn.scan(REJECTS)):
+        told = _COPIED.fullmatch(record.detail) if record.reason == "duplicate_image" else None
+        if told is not None:
+            txn.put(REJECTS, number, msgspec.structs.replace(record, of=int(told[1])))
+            txn.put(COPIES, (int(told[1]), number), b"")
+
+
 def _renamed(outcome: Outcome) -> Outcome:
     return "candidate" if outcome == "not_better" else outcome
 
@@ -64,6 +75,7 @@ STEPS: Mapping[int, Callable[[Transaction], None]] = {
     2: _digest_images,  # 3 finds images by their digest
     3: derive,  # 4 keeps lists, labels and a feed, and finds what belongs to sources, reasons and clusters
     4: _judge_versions,  # 5 keeps with each version what judged it, and calls those that were not published candidates
+    5: _name_copied,  # 6 keeps signatures of images, and what copies are copies of
 }
 """Schema -> what makes a store of that schema one of the next."""
 

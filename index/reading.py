@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
+from index.copies import count_copies
 from index.moments import shape_summary
 from index.paging import decode_cursor
 from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
@@ -105,7 +106,7 @@ def stored_image(txn: Transaction, sample: int) -> ImageSummary:
 def _image_summary(txn: Transaction, sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
     return ImageSummary(
         sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time,
-        txn.get(QUARANTINED, sample) is not None,
+        txn.get(QUARANTINED, sample) is not None, count_copies(txn, sample),
     )  # fmt: skip
 
 

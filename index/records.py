@@ -115,6 +115,7 @@ class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One refused sample, tar member or shard, with the reason it is counted under.
 
     ``index`` is the position it takes in its shard; -1 for a shard, and for damage, whose position is read again.
+    ``of`` is the stored image that it is a copy of; -1 for none.
     """
 
     shard: str
@@ -123,6 +124,7 @@ class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     time: float
     index: int = -1
+    of: int = -1
 
 
 class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):

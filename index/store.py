@@ -16,7 +16,7 @@ from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, en
 from ops.errors import FingerprintError, StateError
 
 T = TypeVar("T")
-SCHEMA = 5
+SCHEMA = 6
 _ONLY = "only"  # key of tables that hold a single record
 _FOLDER = "lmdb"
 _START_BYTES = 64 * 2**20

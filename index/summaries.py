@@ -89,7 +89,8 @@ class ShapeSummary:
 class ImageSummary:
     """A stored image: its origin, its object's crop box in pixels and the cluster it is in.
 
-    One that a person put in quarantine neither takes part in reconstructions nor answers queries.
+    One that a person put in quarantine neither takes part in reconstructions nor answers queries. Of its ``copies``,
+    exact and near ones, nothing was stored.
     """
 
     id: int
@@ -104,6 +105,7 @@ class ImageSummary:
     strength: float
     time: float
     quarantined: bool
+    copies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class CameraSummary:
 
 @dataclass(frozen=True, slots=True)
 class RejectSummary:
-    """One refused sample, tar member or shard."""
+    """One refused sample, tar member or shard; ``of`` is the stored image that it is a copy of."""
 
     id: int
     shard: str
@@ -129,6 +131,7 @@ class RejectSummary:
     reason: str
     detail: str
     time: float
+    of: int | None
 
 
 @dataclass(frozen=True, slots=True)

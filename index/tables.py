@@ -119,6 +119,8 @@ CAMERAS = Table("cameras", list[CameraRecord])
 """(cluster, version) -> cameras of the member images."""
 ARTIFACTS = Table("artifacts", bytes)
 """(cluster, version, name) -> field, mesh and previews as files."""
+SIGNATURES = Table("signatures", bytes)
+"""sample -> hash of the whole image, 8 bytes, and its thumbnail; see `index.stream.signature`."""
 DELETED = Table("deleted", DeletedRecord)
 """sample -> where it was, so that it does not come back."""
 QUARANTINED = Table("quarantined", bytes)
@@ -137,6 +139,10 @@ SHARD_NAMES = Table("shard_names", bytes)
 """`shard_place` of a shard -> its key in `SHARDS`."""
 REASONS = Table("reasons", bytes)
 """(digest(reason), reject) -> nothing."""
+SIGNATURE_BANDS = Table("signature_bands", bytes)
+"""(band and its 16 bits of the hash, sample) -> the hash, 8 bytes."""
+COPIES = Table("copies", bytes)
+"""(sample, reject that is a copy of it) -> nothing."""
 CLUSTER_LINEAGE = Table("cluster_lineage", bytes)
 """(cluster, number of an event that it took part in) -> nothing."""
 CLUSTER_CHANGES = Table("cluster_changes", bytes)
@@ -146,4 +152,5 @@ ALL_TABLES: tuple[Table[object], ...] = (
     IDENTITY, COUNTERS, CLUSTERER, SHARDS, SAMPLES, SAMPLE_KEYS, VECTORS, CROPS, MASKS, REJECTS,
     MICROS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS, DELETED, QUARANTINED, CHANGES,
     LISTS, LABELS, SOURCE_SAMPLES, SHARD_NAMES, REASONS, CLUSTER_LINEAGE, CLUSTER_CHANGES,
+    SIGNATURES, SIGNATURE_BANDS, COPIES,
 )  # type: ignore[assignment]  # fmt: skip

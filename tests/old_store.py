@@ -26,6 +26,7 @@ _SINCE_5 = {
     "clusters": ("seeds", "seconds", "turn"),
     "micros": ("barred",),
 }
+_SINCE_6 = ("signatures", "signature_bands", "copies")
 _OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {
     "counters": ("next_change",),
@@ -64,10 +65,15 @@ def write_schema_4(source: Path, target: Path) -> None:
     _write(source, target, 4)
 
 
+def write_schema_5(source: Path, target: Path) -> None:
+    """What schema 5 held of one: no signatures, and what a copy was one of in words alone."""
+    _write(source, target, 5)
+
+
 def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
     entries = contents(source)
-    tables = _TABLES if schema < 4 else tuple(entries)
+    tables = _TABLES if schema < 4 else tuple(name for name in entries if name not in _SINCE_6)
     env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(tables))
     for name in tables:
         table = env.open_db(name.encode())
@@ -81,6 +87,10 @@ def _write(source: Path, target: Path, schema: int) -> None:
 def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if table == "identity":
         return _encoded({**msgspec.msgpack.decode(raw), "schema": schema})
+    if table == "rejects" and b"\xa2of" in raw:
+        raw = _encoded({k: v for k, v in msgspec.msgpack.decode(raw).items() if k != "of"})
+    if schema == 5:
+        return raw
     if table == "micro_samples" and schema < 4:
         return b""
     if table == "cameras":

@@ -16,6 +16,7 @@ from index.records import CameraRecord
 from index.rollback import Rollback
 from index.schedule import Policy
 from index.stream.batch import Batch, Sample
+from index.stream.signature import Signature
 from ops.errors import RejectError
 from tests.batches import DIM, batch, open_ingest, sample, stream
 from tests.library_factory import box_ply, png
@@ -26,6 +27,7 @@ DELETED = 300
 EAGER = replace(POLICY, growth=1.01)
 SHAPED = 1
 """The cluster of a busy state that has a shape."""
+_SEEN = Signature(0x5A5A_0FF0_3C3C_1234, bytes(range(256)))
 _TURN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -76,11 +78,11 @@ def due_job(ingest: Ingest, cluster: int | None = None, policy: Policy = POLICY)
 
 
 def busy_state(folder: Path, *, edits: bool = True) -> Path:
-    """Two shards with rejects, clusters that merged or split, a shape of two versions, one of none and a failure.
+    """Two shards with rejects, a copy, clusters that merged or split, a shape of two versions, one of none, a failure.
 
     Args:
         folder: where to.
-        edits: people have named, deleted and put in quarantine, too.
+        edits: people have named, deleted and put in quarantine, and a near-copy came, too.
     """
     ingest = open_ingest(folder, index_every=3)
     for one in restless("/crawl/a.tar", 160, 16):
@@ -92,6 +94,7 @@ def busy_state(folder: Path, *, edits: bool = True) -> Path:
     third = due_job(ingest)
     ingest.fail(third, "it broke", POLICY)
     refused = [sample(0, 900), sample(1, reject=RejectError("too_small", "1 x 1 pixels")), sample(2, 901, key="k0")]
+    refused.append(sample(3, 900))
     ingest.commit(batch("/crawl/b.tar", refused))
     for one in restless("/crawl/c.tar", 160, 16, seed=160):
         ingest.commit(one)
@@ -100,6 +103,7 @@ def busy_state(folder: Path, *, edits: bool = True) -> Path:
     ingest.commit(batch("/crawl/d.tar", [sample(0, 902), sample(1, reject=RejectError("truncated_tar", "cut"))]))
     ingest.reject_shard("/crawl/e.tar", RejectError("unreadable_shard", "gone"))
     if edits:
+        ingest.commit(batch("/crawl/f.tar", [replace(sample(i, 905 + i), signature=_SEEN) for i in range(2)]))
         ingest.edit(ClusterEdit(first.cluster, "a name", ("tag",), pinned=True))
         ingest.edit(ImageEdit((DELETED,), "delete"))
         ingest.edit(ImageEdit((301,), "quarantine"))

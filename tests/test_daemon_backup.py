@@ -39,12 +39,12 @@ def nothing_else(folder: Path, *names: str) -> bool:
 def test_a_restored_state_is_the_same_and_searchable_at_once(busy: Path, tmp_path: Path) -> None:
     steps: list[str] = []
     copied = backup(busy, tmp_path / "copy", lambda step, done, total: steps.append(step))
-    assert copied.images == 321 and {"checking", "summing"} <= set(steps)
-    assert restore(tmp_path / "copy", tmp_path / "state", quiet).images == 321
+    assert copied.images == 322 and {"checking", "summing"} <= set(steps)
+    assert restore(tmp_path / "copy", tmp_path / "state", quiet).images == 322
     assert compare_states(busy, tmp_path / "state") == []
     assert check_state(tmp_path / "state").findings == []
     fingerprint = open_library(tmp_path / "state").status().fingerprint
-    assert len(VectorIndex.load(tmp_path / "state" / "vectors.faiss", fingerprint=fingerprint)) == 321
+    assert len(VectorIndex.load(tmp_path / "state" / "vectors.faiss", fingerprint=fingerprint)) == 322
     assert nothing_else(tmp_path, "copy", "state") and nothing_else(tmp_path / "copy", "lmdb", MANIFEST)
 
 

@@ -34,9 +34,9 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 def test_there_and_back(run: Run, busy: Path, tmp_path: Path) -> None:
     code, out, _ = run("backup", tmp_path / "copy", "--state", busy)
-    assert code == 0 and out.startswith(f"{tmp_path / 'copy'}: 321 images, ") and out.endswith("checked\n")
+    assert code == 0 and out.startswith(f"{tmp_path / 'copy'}: 322 images, ") and out.endswith("checked\n")
     code, out, _ = run("restore", tmp_path / "copy", "--state", tmp_path / "state", "--json")
-    assert code == 0 and json.loads(out)["images"] == 321
+    assert code == 0 and json.loads(out)["images"] == 322
     assert run("fsck", "--state", tmp_path / "state")[0] == 0
 
 

@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> Path:
 def test_a_sound_state_is_clean_and_the_code_is_0(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["fsck", "--state", str(state)]) == 0
     out = capsys.readouterr().out
-    assert out.count("\n") == 1 and "[state] is clean: 321 images" in out
+    assert out.count("\n") == 1 and "[state] is clean: 322 images" in out
 
 
 def test_what_is_wrong_is_said_with_what_to_do_and_the_code_is_1(

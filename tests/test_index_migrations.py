@@ -15,7 +15,15 @@ from ops.fsck import check_state
 from tests.batches import batch as make_batch
 from tests.batches import open_ingest, sample, stream
 from tests.library_factory import make_library
-from tests.old_store import OLD_MAP, contents, set_schema, write_schema_1, write_schema_3, write_schema_4
+from tests.old_store import (
+    OLD_MAP,
+    contents,
+    set_schema,
+    write_schema_1,
+    write_schema_3,
+    write_schema_4,
+    write_schema_5,
+)
 from tests.states import EAGER, SHAPED, busy_state, due_job, restless, shape_of
 from tests.test_index_ingest import feed, partition
 
@@ -40,6 +48,19 @@ def test_schema_3_becomes_what_this_version_would_have_written_but_for_the_feed(
     last = library.moment()
     assert (last.images, last.clusters, last.shapes) == (322, library.status().clusters, 1)
     library.close()
+
+
+def test_schema_5_becomes_what_this_version_would_have_written_but_for_signatures(tmp_path: Path) -> None:
+    today = busy_state(tmp_path / "today", edits=False)
+    write_schema_5(today, tmp_path / "old")
+    before = contents(tmp_path / "old")
+    assert "copies" not in before and not any(b"\xa2of" in raw for raw in before["rejects"].values())
+    assert migrated(tmp_path / "old") == 5
+    found = contents(tmp_path / "old")
+    assert found["copies"]
+    for table, entries in contents(today).items():
+        assert found[table] == entries, table
+    assert check_state(tmp_path / "old").clean
 
 
 def test_schema_4_becomes_what_this_version_would_have_written_but_for_what_judged_a_version(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
-from tests.old_store import write_schema_1, write_schema_3, write_schema_4
+from tests.old_store import write_schema_1, write_schema_3, write_schema_4, write_schema_5
 from tests.states import DELETED, busy_state
 
 KEYPOINTS = (
@@ -49,20 +49,20 @@ def test_what_the_writer_leaves_is_clean_and_every_check_had_something_to_look_a
     assert report.findings == [] and report.clean
     assert report.checks == ["records", *CHECKS]
     assert all(report.records[table] for table in TABLES), report.records
-    assert report.records["samples"] == 321 and report.records["shapes"] == 4
+    assert report.records["samples"] == 322 and report.records["shapes"] == 4
     with RawState(healthy) as state:
         kinds = {event["kind"] for _, event in state.records("lineage")}
     assert {"created", "split", "merged", "rolled_back"} <= kinds, kinds
 
 
-@pytest.mark.parametrize("write", [write_schema_1, write_schema_3, write_schema_4])
+@pytest.mark.parametrize("write", [write_schema_1, write_schema_3, write_schema_4, write_schema_5])
 def test_a_store_of_an_older_schema_is_checked_as_such(tmp_path: Path, write: Callable[[Path, Path], None]) -> None:
     write(busy_state(tmp_path / "today", edits=False), tmp_path / "old")
     assert check_state(tmp_path / "old").clean
     editor = Editor(tmp_path / "old")
     editor.change("counters", b"only", stored=7)
     editor.close()
-    wanted = ["totals"] if write is not write_schema_4 else ["totals", "feed"]  # there was no feed before
+    wanted = ["totals", "feed"] if write in (write_schema_4, write_schema_5) else ["totals"]  # there was no feed before
     assert [finding.check for finding in check_state(tmp_path / "old").errors] == wanted
 
 
@@ -281,6 +281,13 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("sources and reasons", "there is no entry", drop_first("reasons")),
     ("sources and reasons", "should be no entry", other_source),
     ("sources and reasons", "in quarantine and not", lambda e: e.set("quarantined", image(10**6), b"")),
+    ("signatures", "has 9 bytes", lambda e: e.set("signatures", e.keys("signatures")[0], bytes(9))),
+    ("signatures", "which is not stored", lambda e: e.set("signatures", image(10**6), bytes(264))),
+    ("signatures", "there is no entry", drop_first("signature_bands")),
+    ("signatures", "should be no entry", lambda e: e.set("signature_bands", packed(7, 1), bytes(8))),
+    ("copies", "there is no entry", drop_first("copies")),
+    ("copies", "should be no entry", lambda e: e.set("copies", packed(7, 1), b"")),
+    ("copies", "which never was", lambda e: e.change("rejects", e.where("rejects", reason="near_duplicate"), of=999)),
     ("feed", "not numbered", drop_first("changes")),
     ("feed", "order of the stream", lambda e: e.change("changes", packed(0), at=10**6)),
     ("feed", "events of clusters", lambda e: e.change("changes", e.where("changes", kind="created"), kind="images")),
@@ -359,8 +366,8 @@ def test_keypoints_and_form_are_files_that_a_version_may_have(broken: Path) -> N
 def test_an_index_that_is_behind_missing_or_half_written_is_only_a_note(healthy: Path, tmp_path: Path) -> None:
     state = busy_state(tmp_path / "state")
     (state / "vectors.faiss.abc.tmp").write_bytes(b"half")
-    ids = np.arange(300, 322)
-    rewritten(state, lambda index: setattr(index, "last_id", 299 + 0 * index.remove(ids)))
+    ids = np.arange(302, 323)
+    rewritten(state, lambda index: setattr(index, "last_id", 301 + 0 * index.remove(ids)))
     report = check_state(state)
     assert report.clean
     assert [f.what for f in report.findings if "21 images behind" in f.what or "killed while" in f.what]

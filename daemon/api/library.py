@@ -139,8 +139,9 @@ def lineage(
 def rejects(
     library: LibraryDep,
     reason: Annotated[str | None, Query(max_length=100, description="Only this reason.")] = None,
+    of: Annotated[int | None, Query(ge=0, lt=2**63, description="Only copies of this image.")] = None,
     after: After = None,
     limit: Limit = 50,
 ) -> Page[RejectSummary]:
     """Samples, members and shards that were refused, oldest first."""
-    return library.rejects(reason=reason, after=after, limit=limit)
+    return library.rejects(reason=reason, of=of, after=after, limit=limit)

@@ -258,6 +258,7 @@ def shards(
 @app.command()
 def rejects(
     reason: Annotated[str | None, typer.Option(help="Only this reason, such as broken_image.")] = None,
+    of: Annotated[int | None, typer.Option(min=0, help="Only copies of this image.")] = None,
     state: StateOption = DEFAULT_STATE,
     after: AfterOption = None,
     limit: LimitOption = 50,
@@ -269,12 +270,14 @@ def rejects(
 
       shapelode rejects --reason broken_image
 
+      shapelode rejects --of 12
+
       shapelode rejects --json --limit 1000
     """
     from daemon.cli.output import print_page
 
     with opened(state) as library:
-        page = library.rejects(reason=reason, after=after, limit=limit)
+        page = library.rejects(reason=reason, of=of, after=after, limit=limit)
     print_page(page, _REJECT_COLUMNS, as_json=as_json, empty="nothing was refused")
 
 
@@ -379,6 +382,7 @@ _IMAGE_COLUMNS: tuple[Column[ImageSummary], ...] = (
     ("shard", lambda i: _name(i.shard)),
     ("pixels", lambda i: f"{i.width} x {i.height}"),
     ("strength", lambda i: float(i.strength)),
+    ("copies", lambda i: i.copies),
     ("from", lambda i: i.url or "-"),
 )
 _REJECT_COLUMNS: tuple[Column[RejectSummary], ...] = (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from index.stream.decode import decode_image
 from index.stream.options import ReadOptions
+from index.stream.signature import Signature, sign
 from index.stream.sources import local_stamp
 from index.stream.tar import DAMAGE, RawSample, read_samples
 from index.views import ObjectView
@@ -53,6 +54,7 @@ class Sample:
         size: original ``(width, height)``.
         image: ``(H, W, 3)`` uint8, shrunk; None once embedded or if refused.
         view: the embedded object; None before, or if refused.
+        signature: of the whole image; None if it shows nothing, or is refused.
         reject: why the sample is refused.
     """
 
@@ -63,6 +65,7 @@ class Sample:
     size: tuple[int, int] = (0, 0)
     image: NDArray[np.uint8] | None = None
     view: ObjectView | None = None
+    signature: Signature | None = None
     reject: RejectError | None = None
 
 
@@ -166,7 +169,7 @@ class ShardCursor:
             image, size = self._decode(raw.image, self._options.max_side)
         except RejectError as error:
             return Sample(index, raw.key, raw.url, digest, reject=error)
-        return Sample(index, raw.key, raw.url, digest, size, image=image)
+        return Sample(index, raw.key, raw.url, digest, size, image=image, signature=sign(image))
 
 
 def _is_damage(sample: RawSample) -> bool:

@@ -16,6 +16,7 @@ from rich.console import Console
 from index.backbones import Precision
 from ops.bench import capacity as capacity_benchmark
 from ops.bench import cluster as cluster_benchmark
+from ops.bench import copies as copies_benchmark
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import fuzz as fuzz_benchmark
@@ -158,6 +159,20 @@ def similar(
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
     _show(lambda: similar_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench copies --data DATA --data OTHER --images 1000000")
+def copies(
+    data: Annotated[list[Path] | None, typer.Option(help="Folders with shards.")] = None,
+    photos: Annotated[int, typer.Option(min=1, help="Photos of each folder that are altered.")] = 60,
+    images: Annotated[int, typer.Option(min=1, help="Signatures in the library that lookups are timed in.")] = 200_000,
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    seed: Annotated[int, typer.Option(help="Of the photos and signatures.")] = 0,
+    json: Json = None,
+) -> None:
+    """Which altered photos are known as copies, beside hashes alone and descriptors, and what a lookup costs."""
+    settings = copies_benchmark.Settings(photos, images, backbone, seed)
+    _show(lambda: copies_benchmark.run(data or (DATA,), settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")

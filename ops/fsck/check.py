@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from ops.fsck import derived, feed, images, ledger, partition, shapes, shards, vectors, versions
+from ops.fsck import copies, derived, feed, images, ledger, partition, shapes, shards, vectors, versions
 from ops.fsck.findings import Finding, FsckReport, error
 from ops.fsck.raw import TABLES, RawState
 
@@ -31,6 +31,8 @@ CHECKS: dict[str, Check] = {
     derived.LISTS: derived.check_lists,
     derived.LABELS: derived.check_labels,
     derived.PLACES: derived.check_places,
+    copies.SIGNATURES: copies.check_signatures,
+    copies.COPIES: copies.check_copies,
     feed.FEED: feed.check_feed,
     vectors.INDEX: vectors.check_index,
 }

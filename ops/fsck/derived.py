@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 
-from ops.fsck.findings import Finding, error
+from ops.fsck.findings import Finding, compare, error
 from ops.fsck.raw import RawState, Record, number, packed
 
 LISTS, LABELS, PLACES = "lists", "labels", "sources and reasons"
@@ -27,7 +27,7 @@ def check_lists(state: RawState) -> Iterator[Finding]:
         for scope in _scopes(record)
         for place, order in enumerate(_ORDERS)
     }
-    yield from _compare(LISTS, wanted, set(state.keys("lists")))
+    yield from compare(LISTS, wanted, set(state.keys("lists")))
 
 
 def _scopes(record: Record) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def check_labels(state: RawState) -> Iterator[Finding]:
     for (cluster, source), count in held.items():
         if cluster >= 0:
             wanted[_label("source", source) + packed(cluster)] = struct.pack(">Q", count)
-    yield from _compare(LABELS, set(wanted.items()), set(state.items("labels")))
+    yield from compare(LABELS, set(wanted.items()), set(state.items("labels")))
 
 
 def check_places(state: RawState) -> Iterator[Finding]:
@@ -74,23 +74,16 @@ def check_places(state: RawState) -> Iterator[Finding]:
         return
     samples = [(key, record) for key, record in state.records("samples")]
     sources = {_digest(record["shard"]).encode() + key for key, record in samples}
-    yield from _compare(PLACES, sources, set(state.keys("source_samples")))
+    yield from compare(PLACES, sources, set(state.keys("source_samples")))
     names = {_place(record["url"]): key for key, record in state.records("shards")}
-    yield from _compare(PLACES, set(names.items()), set(state.items("shard_names")))
+    yield from compare(PLACES, set(names.items()), set(state.items("shard_names")))
     reasons = {_digest(record["reason"]).encode() + key for key, record in state.records("rejects")}
-    yield from _compare(PLACES, reasons, set(state.keys("reasons")))
+    yield from compare(PLACES, reasons, set(state.keys("reasons")))
     micros = {packed(record["micro"]) + key: _digest(record["shard"]).encode() for key, record in samples}
-    yield from _compare(PLACES, set(micros.items()), set(state.items("micro_samples")))
+    yield from compare(PLACES, set(micros.items()), set(state.items("micro_samples")))
     for key in state.keys("quarantined"):
         if state.get("samples", key) is None:
             yield error(PLACES, f"image {number(key)} is in quarantine and not stored")
-
-
-def _compare(check: str, wanted: Set[object], found: Set[object]) -> Iterator[Finding]:
-    for entry in sorted(wanted - found, key=repr):
-        yield error(check, f"there is no entry {entry!r:.120}")
-    for entry in sorted(found - wanted, key=repr):
-        yield error(check, f"there should be no entry {entry!r:.120}")
 
 
 def _label(kind: str, value: str) -> bytes:

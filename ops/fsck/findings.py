@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,3 +67,11 @@ def error(check: str, what: str, todo: str = RESTORE) -> Finding:
 def note(check: str, what: str, todo: str) -> Finding:
     """A finding that mends itself."""
     return Finding(check, "note", what, todo)
+
+
+def compare(check: str, wanted: Set[object], found: Set[object]) -> Iterator[Finding]:
+    """What is missing of the entries wanted, and what there is beside them."""
+    for entry in sorted(wanted - found, key=repr):
+        yield error(check, f"there is no entry {entry!r:.120}")
+    for entry in sorted(found - wanted, key=repr):
+        yield error(check, f"there should be no entry {entry!r:.120}")

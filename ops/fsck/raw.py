@@ -19,9 +19,12 @@ TABLES = (
     "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
     "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
     "deleted", "quarantined", "changes", "lists", "labels", "source_samples", "shard_names", "reasons",
-    "cluster_lineage", "cluster_changes",
+    "cluster_lineage", "cluster_changes", "signatures", "signature_bands", "copies",
 )  # fmt: skip
-_SINCE_4 = frozenset(TABLES[TABLES.index("deleted") :])
+_SINCE = {name: 4 for name in TABLES[TABLES.index("deleted") :]} | {
+    name: 6 for name in TABLES[TABLES.index("signatures") :]
+}
+"""Schema that a table came with."""
 _ONLY = b"only"
 _ATTEMPTS = 3
 Record = dict[str, Any]
@@ -51,7 +54,7 @@ class RawState:
         except lmdb.Error as problem:
             raise StateError(f"cannot open the state directory {folder}: {problem}") from problem
         self.schema = self._schema()
-        expected = [name for name in TABLES if self.schema >= 4 or name not in _SINCE_4]
+        expected = [name for name in TABLES if self.schema >= _SINCE.get(name, 0)]
         self.missing = [name for name in expected if name not in self._databases]
         self.unknown = [name for name in names if name not in TABLES]
 

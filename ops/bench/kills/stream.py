@@ -1,4 +1,4 @@
-"""A stream that is cheap to mine and leaves nothing out: rejects, duplicate keys, a torn tar, restless clusters."""
+"""A stream that is cheap to mine and leaves nothing out: rejects, copies, keys twice, a torn tar, restless clusters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRID = 4
 DIM = GRID * GRID * 3
 _SIDE = 64
 _FAMILIES, _MEMBERS = 6, 18
-_BROKEN, _EMPTY, _REPEATED = 17, 23, 29  # every so many-th sample is one of these
+_BROKEN, _EMPTY, _REPEATED, _COPIED = 17, 23, 29, 13  # every so many-th sample is one of these
 
 
 def write_stream(folder: Path, shards: int, per_shard: int) -> list[str]:
@@ -48,7 +48,9 @@ def _add_sample(tar: tarfile.TarFile, number: int, place: int) -> None:
     _add(tar, f"{key}.json", json.dumps({"url": f"https://example.org/{number}.jpg"}).encode())
     if place % _EMPTY != _EMPTY - 1:
         broken = place % _BROKEN == _BROKEN - 1
-        _add(tar, f"{key}.png", b"\x89PNG no picture" if broken else _picture(number))
+        copied = place % _COPIED == _COPIED - 1  # of what came shortly before, in another file
+        picture = _picture(number - 4, compressed=0) if copied else _picture(number)
+        _add(tar, f"{key}.png", b"\x89PNG no picture" if broken else picture)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -57,14 +59,16 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-def _picture(number: int) -> bytes:
+def _picture(number: int, compressed: int = 6) -> bytes:
     """A grid of colours: families within families, close enough for their clusters to split and merge."""
     family, member = np.random.default_rng(number % _FAMILIES), np.random.default_rng(100 + number % _MEMBERS)
     values = family.normal(size=DIM) + 0.5 * member.normal(size=DIM)
     values += 0.9 * np.random.default_rng(1000 + number).normal(size=DIM)
     colours = np.clip(128 + 30 * values, 0, 255).astype(np.uint8).reshape(GRID, GRID, 3)
     buffer = io.BytesIO()
-    Image.fromarray(colours).resize((_SIDE, _SIDE), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(colours).resize((_SIDE, _SIDE), Image.Resampling.NEAREST).save(
+        buffer, "PNG", compress_level=compressed
+    )
     return buffer.getvalue()
 
 

@@ -25,7 +25,7 @@ export class Choosing {
     const button: HTMLElement = h("button", {
       type: "button", class: image.quarantined ? "photo stranger" : "photo", "aria-pressed": "false", "data-image": image.id,
       onclick: () => this.toggle(image.id, button),
-    }, h("img", { src: api.cropUrl(image.id), alt: `image ${image.id}`, loading: "lazy", width: 112, height: 112 }),
+    }, h("img", { src: api.cropUrl(image.id), alt: image.copies ? `image ${image.id}, ${plural(image.copies, "copy", "copies")}` : `image ${image.id}`, loading: "lazy", width: 112, height: 112 }),
     h("span", {}, image.quarantined ? "in quarantine" : `image ${image.id}`));
     return h("li", {}, button);
   }

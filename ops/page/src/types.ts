@@ -84,6 +84,7 @@ export interface ImageSummary {
   strength: number;
   time: number;
   quarantined: boolean;
+  copies: number;
 }
 
 export type Vector = [number, number, number];
@@ -106,6 +107,7 @@ export interface RejectSummary {
   reason: string;
   detail: string;
   time: number;
+  of: number | null;
 }
 
 export interface LineageSummary {
