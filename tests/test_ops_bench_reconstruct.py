@@ -6,38 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.views import CROP_SIZE, ObjectView
 from ops.bench import reconstruct as benchmark
 from ops.bench.reconstruct import Settings, find_views, read_pictures, run
 from ops.bench.truth import load_truth
-from ops.errors import NotFoundError, RejectError, SourceError
+from ops.errors import NotFoundError, SourceError
 from ops.synth.shards import write_shards
 from recon import Cameras, Mesh, Quality, ReconConfig, Reconstruction, Shape, Views
-
-
-class _Encoder:
-    """Sees an object in the middle of every image but pitch-black ones; a feature is a patch's mean colour."""
-
-    def embed(self, pictures: Sequence[np.ndarray]) -> list[ObjectView | RejectError]:
-        return [self._view(picture) for picture in pictures]
-
-    def patches(self, crops: np.ndarray) -> np.ndarray:
-        blocks = crops.reshape(len(crops), 4, CROP_SIZE // 4, 4, CROP_SIZE // 4, 3).mean((2, 4))
-        return blocks.transpose(0, 3, 1, 2).astype(np.float32)
-
-    def viewpoints(self, *arrays: np.ndarray) -> None:
-        return None
-
-    def _view(self, picture: np.ndarray) -> ObjectView | RejectError:
-        if not picture.any():
-            return RejectError("no_foreground", "black")
-        side = len(picture)
-        cells = np.arange(CROP_SIZE) * side // CROP_SIZE
-        mask = np.zeros((CROP_SIZE, CROP_SIZE), dtype=bool)
-        mask[50:150, 50:150] = True
-        return ObjectView(
-            np.ones(1, np.float32), picture[np.ix_(cells, cells)], mask, (0, 0, side, side), (side, side), 0.2
-        )
+from tests.patch_encoder import PatchEncoder
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +34,11 @@ def test_pictures_are_found_by_key_over_all_shards(data: Path) -> None:
 def test_views_keep_the_places_of_images_with_an_object(data: Path) -> None:
     pictures = list(read_pictures(data / "shards", sorted(load_truth(data).images)[:3]).values())
     pictures[1] = np.zeros_like(pictures[1])
-    views = find_views(_Encoder(), pictures)  # type: ignore[arg-type]
+    views = find_views(PatchEncoder(), pictures)  # type: ignore[arg-type]
     assert views.ids.tolist() == [0, 2]
     assert np.allclose(views.flipped_features, views.features[..., ::-1])
     with pytest.raises(SourceError, match="no object"):
-        find_views(_Encoder(), [np.zeros_like(pictures[0])])  # type: ignore[arg-type]
+        find_views(PatchEncoder(), [np.zeros_like(pictures[0])])  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -92,13 +67,13 @@ def perfect_chairs(data: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[in
         quality = Quality(0.1 if config.recipe == "shapelode" else 0.6, 1, 0, 8)
         return Reconstruction("shape", "", views.ids, Shape(found, None, surface, quality))  # type: ignore[arg-type]
 
-    def found_in(backbone: _Encoder, pictures: Sequence[np.ndarray]) -> Views:
+    def found_in(backbone: PatchEncoder, pictures: Sequence[np.ndarray]) -> Views:
         seen.append(np.array_equal(pictures[0], first))
         return find_views(backbone, pictures)  # type: ignore[arg-type]
 
     monkeypatch.setattr(benchmark, "reconstruct", perfect)
     monkeypatch.setattr(benchmark, "find_views", found_in)
-    monkeypatch.setattr(benchmark, "load_backbone", lambda name, device: _Encoder())
+    monkeypatch.setattr(benchmark, "load_backbone", lambda name, device: PatchEncoder())
     return calls
 
 

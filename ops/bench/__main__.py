@@ -15,6 +15,7 @@ from rich.console import Console
 
 from index.backbones import Precision
 from ops.bench import capacity as capacity_benchmark
+from ops.bench import categories as categories_benchmark
 from ops.bench import cluster as cluster_benchmark
 from ops.bench import copies as copies_benchmark
 from ops.bench import correspond as correspond_benchmark
@@ -159,6 +160,27 @@ def similar(
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
     _show(lambda: similar_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench categories --data ETH80 --category car --masks true --seeds 3")
+def categories(
+    data: Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl that tells viewpoints, and masks.tar.")],
+    category: Annotated[list[str] | None, typer.Option(help="A category; all if not given.")] = None,
+    views: Annotated[int, typer.Option(min=1, help="Photos drawn of each category.")] = 100,
+    masks: Annotated[Literal["true", "predicted"], typer.Option(help="Whose masks.")] = "predicted",
+    subsets: Annotated[int, typer.Option(min=1, help="Draws of photos.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Reconstructions of each draw, with seeds 0, 1, ...")] = 1,
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    rival: Annotated[bool, typer.Option(help="Reconstruct by the 3DMiner recipe, too.")] = True,
+    json: Json = None,
+) -> None:
+    """Cold starts from photos of many instances: cameras against the truth, beside 3DMiner's recipe."""
+    settings = categories_benchmark.Settings(
+        category or (), views, masks, subsets, seeds, effort, backbone, device, rival
+    )
+    _show(lambda: categories_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench copies --data DATA --data OTHER --images 1000000")

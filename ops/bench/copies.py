@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from index.backbones import load_backbone
 from index.copies import find_copied, put_signature
-from index.store import Store
+from index.store import Store, Transaction
 from index.stream.batch import ShardCursor
 from index.stream.options import ReadOptions
 from index.stream.signature import BITS, THUMBNAIL, Signature, apart, sign
@@ -148,9 +148,9 @@ def _cost(settings: Settings) -> Measure:
     with _library() as store:
         stored = 0
         for count in (min(_FEW, settings.images), settings.images):
-            with store.write() as txn:
-                for number in range(stored, count):
-                    put_signature(txn, number, _random(rng))
+            for start in range(stored, count, _FEW):
+                numbers = range(start, min(start + _FEW, count))
+                _store_all(store, [(number, _random(rng)) for number in numbers])
             stored = count
             with store.read() as txn:
                 spent = []
@@ -161,6 +161,14 @@ def _cost(settings: Settings) -> Measure:
             times.append(float(np.median(spent)) * 1e3)
     few = f"among {min(_FEW, settings.images):,}"
     return Measure(f"ms of a lookup among {settings.images:,}", times[1], "lower", {few: times[0]})
+
+
+def _store_all(store: Store, signatures: Sequence[tuple[int, Signature]]) -> None:
+    def work(txn: Transaction) -> None:
+        for number, signature in signatures:
+            put_signature(txn, number, signature)
+
+    store.transact(work)
 
 
 def _random(rng: np.random.Generator) -> Signature:

@@ -51,12 +51,16 @@ class TrueImage:
         shape: its shape, or its category where the data know no shapes.
         background: kind of backdrop; empty if not recorded.
         camera: its camera, if recorded.
+        category: of its shape; empty if not recorded.
+        rotation: ``(3, 3)`` of its camera, also where no more than the viewpoint is recorded.
     """
 
     key: str
     shape: str
     background: str
     camera: TrueCamera | None
+    category: str = ""
+    rotation: Array | None = None
 
 
 class Truth:
@@ -89,6 +93,21 @@ class Truth:
     def of_shape(self, shape: str) -> list[TrueImage]:
         """Images that show a shape, by key."""
         return sorted((i for i in self.images.values() if i.shape == shape), key=lambda image: image.key)
+
+    def categories(self, names: Sequence[str]) -> list[str]:
+        """The named categories, all if none is.
+
+        Raises:
+            NotFoundError: there is no such category.
+        """
+        known = {image.category for image in self.images.values()} - {""}
+        if unknown := sorted(set(names) - known):
+            raise NotFoundError(f"the truth has no category {', '.join(unknown)}")
+        return list(names) or sorted(known)
+
+    def of_category(self, category: str) -> list[TrueImage]:
+        """Images of all shapes of a category, by key."""
+        return sorted((i for i in self.images.values() if i.category == category), key=lambda image: image.key)
 
     def has_mask(self, key: str) -> bool:
         """Whether the image's mask is known."""
@@ -157,8 +176,20 @@ def _image(record: dict[str, Any]) -> TrueImage:
     if "R" in record:
         R, t = to_pytorch3d(np.array(record["R"]), np.array(record["t"]))
         camera = TrueCamera(R, t, float(np.radians(record["fov"])))
+    rotation = camera.R if camera is not None else None
+    if rotation is None and "polar" in record:
+        rotation = look_at_middle(np.radians(record["azimuth"]), np.radians(90 - record["polar"]))
+    category = record.get("category", "")
     shape = record.get("shape") or record["category"]
-    return TrueImage(record["key"], shape, record.get("background", ""), camera)
+    return TrueImage(record["key"], shape, record.get("background", ""), camera, category, rotation)
+
+
+def look_at_middle(azimuth: float, elevation: float) -> Array:
+    """Rotation ``(3, 3)``, PyTorch3D axes, of a camera without roll that looks at the object from there, in radians."""
+    forward = -np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    left = np.cross([0.0, 1.0, 0.0], forward)
+    left /= np.linalg.norm(left)
+    return np.stack([left, np.cross(forward, left), forward])
 
 
 def _read_masks(path: Path) -> dict[str, bytes]:
