@@ -21,6 +21,7 @@ from recon.guess import prior_of
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
 from recon.joint import refine_carved
 from recon.keypoint_start import keypoint_start
+from recon.known import check_rotations, known_start
 from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import ProgressCallback, Reporter
 from recon.refine import HeldOut, judge_held_out
@@ -56,6 +57,7 @@ def reconstruct(
     config: ReconConfig | None = None,
     *,
     warm: Reconstruction | None = None,
+    rotations: NDArray[np.float32] | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
@@ -69,6 +71,8 @@ def reconstruct(
         config: defaults to the ``quick`` preset.
         warm: an earlier reconstruction to continue; one without a shape is ignored, for there is nothing to
             continue. Ids of views it knows keep their cameras as the start.
+        rotations: ``(N, 3, 3)`` of the views' cameras, object to camera in PyTorch3D's axes, where they are known:
+            nothing is searched or refined then. The object's y axis is up; if it is to be symmetric, it is in x.
         seed: the same seed gives the same result on the same device.
         device: torch device to compute on.
         progress: told where the work is; it may raise to cancel.
@@ -79,10 +83,12 @@ def reconstruct(
         A verdict, with a shape where there is one.
 
     Raises:
-        ReconstructionError: if the views' arrays do not fit together.
+        ReconstructionError: if the views' arrays do not fit together, or both a start and rotations are given.
     """
     config = config or ReconConfig()
     _check(views)
+    if rotations is not None:
+        config = _with_known(views, rotations, config, warm)
     usable = int(_usable(views).sum())
     if usable < config.min_views:
         reason = f"{usable} views with a foreground, {config.min_views} needed"
@@ -97,7 +103,9 @@ def reconstruct(
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
         checkpoint = Checkpoint()
-        if known is None or known.shape is None:
+        if rotations is not None:
+            found = known_start(model, config, rotations[fitted], generator)
+        elif known is None or known.shape is None:
             if config.recipe == "3dminer":
                 found = keypoint_start(model, config, chosen, generator, report)
             else:
@@ -115,6 +123,16 @@ def reconstruct(
     checkpoint.close()
     report.span("done", 1.0, 1.0)(1.0)
     return Reconstruction(verdict, reason, views.ids, shape)
+
+
+def _with_known(
+    views: Views, rotations: NDArray[np.float32], config: ReconConfig, warm: Reconstruction | None
+) -> ReconConfig:
+    """The configuration under which known rotations stay as they are."""
+    check_rotations(rotations, len(views))
+    if warm is not None:
+        raise ReconstructionError("either an earlier reconstruction or known rotations can be started from, not both")
+    return replace(config, joint=replace(config.joint, steps=0))
 
 
 def _check(views: Views) -> None:

@@ -7,6 +7,8 @@ to be taken from.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from ops.errors import ReconstructionError
@@ -15,7 +17,7 @@ from recon.config import ReconConfig
 from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
 from recon.guess import Prior, lean_up, leant, prior_of
-from recon.refine import wiggle
+from recon.refine import judge, wiggle
 from recon.render import framing
 from recon.result import Reconstruction, Shape
 from recon.types import Cameras, Views
@@ -23,6 +25,8 @@ from recon.types import Cameras, Views
 _AZIMUTHS, _ELEVATIONS = 48, 8
 _TILT = 0.5
 """Weight of guessed elevations, in standard deviations of a view's scores for each nat."""
+_FLOOR = 0.05
+"""Share of silhouettes in the score that views are placed by."""
 STRANGER_SHARE = 0.5
 """A view that scores below this share of the shape's own mean score is a stranger."""
 
@@ -75,22 +79,24 @@ def evidence_for(views: Views, shape: Shape, device: torch.device) -> Evidence:
 def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, config: ReconConfig, seed: int) -> Cameras:
     """Like :func:`register`, for views already in the shape's feature components.
 
-    Guessed azimuths are not listened to: where a shape is known it knows better, and they would mislead it.
+    Views are placed by features with little regard to silhouettes, which differ between instances, and judged by
+    both, as the shape's own views were. Guessed azimuths are not listened to: where a shape is known it knows better,
+    and they would mislead it.
     """
     device = evidence.masks.device
     field, generator = shape.field, torch.Generator().manual_seed(seed)
     base = Model.of(evidence, config)
     model = Model(evidence, field.place.distance, field.mirror, field.floor, base.elevations)
+    placing = replace(model, floor=_FLOOR)
     with torch.inference_mode():
         occupancy, features = field.dense(device)
         candidates = model.candidates(_AZIMUTHS, _ELEVATIONS)
         frame = framing(occupancy[None], candidates[None], model.distance)
-        scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, model)[0]
+        scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, placing)[0]
         bias = None if prior is None else _TILT * lean_up(prior, candidates)
         best = leant(scores, bias).argmax(1)
-        angles, frames, score = wiggle(
-            occupancy, features, candidates[best], frame[0, best], evidence, model, generator
-        )
+        angles, frames, _ = wiggle(occupancy, features, candidates[best], frame[0, best], evidence, placing, generator)
+        score = judge(occupancy, features, angles[:, None], frames[:, None], evidence, model).score[:, 0]
         typical = 1 - shape.quality.loss
         weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)
         return to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)

@@ -29,6 +29,7 @@ from ops.bench import pages as pages_benchmark
 from ops.bench import precision as precision_benchmark
 from ops.bench import query as query_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
+from ops.bench import register as register_benchmark
 from ops.bench import scale as scale_benchmark
 from ops.bench import similar as similar_benchmark
 from ops.bench import soak as soak_benchmark
@@ -143,6 +144,23 @@ def keypoints(
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
     _show(lambda: keypoints_benchmark.run(data, settings, tell), json)
+
+
+@app.command("register", epilog="example: python -m ops.bench register --data ETH80 --category car --masks true")
+def register_views(
+    data: Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl that tells viewpoints, and masks.tar.")],
+    category: Annotated[list[str] | None, typer.Option(help="A category; all if not given.")] = None,
+    views: Annotated[int, typer.Option(min=10, help="Photos drawn of each category.")] = 100,
+    masks: Annotated[Literal["true", "predicted"], typer.Option(help="Whose masks.")] = "predicted",
+    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
+    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Of the draw and the registration.")] = 0,
+    json: Json = None,
+) -> None:
+    """Views of instances that a shape was not built from, the shape built with true cameras; and the cost of a view."""
+    settings = register_benchmark.Settings(category or (), views, masks, effort, backbone, device, seed)
+    _show(lambda: register_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench similar --shape chair-00 --shape sofa-01 --keep bench-shapes")

@@ -105,13 +105,8 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
 def _runs(
     data: Path, truth: Truth, encoder: Backbone, settings: Settings, category: str, subset: int
 ) -> Iterator[_Run]:
-    images = _drawn(truth, category, settings.views, subset)
-    pictures = read_pictures(data / "shards", {image.key for image in images})
-    shown = [pictures[image.key] for image in images]
-    if settings.masks == "true":
-        views = true_views(encoder, shown, [truth.mask(image.key) for image in images])
-    else:
-        views = find_views(encoder, shown)
+    images = drawn_of(truth, category, settings.views, subset)
+    views = views_of(data, truth, encoder, images, settings.masks)
     rotations = [image.rotation for image in images]
     true = np.stack([rotation for place in views.ids if (rotation := rotations[place]) is not None])
     recipes: tuple[Recipe, ...] = ("shapelode", "3dminer") if settings.rival else ("shapelode",)
@@ -128,7 +123,16 @@ def _runs(
         yield _Run(category, recipe, errors, chance, seconds, found.verdict)
 
 
-def _drawn(truth: Truth, category: str, count: int, subset: int) -> list[TrueImage]:
+def views_of(data: Path, truth: Truth, encoder: Backbone, images: Sequence[TrueImage], masks: Masks) -> Views:
+    """What a reconstruction sees of images by true or predicted masks; ``ids`` are their positions in the list."""
+    pictures = read_pictures(data / "shards", {image.key for image in images})
+    shown = [pictures[image.key] for image in images]
+    if masks == "true":
+        return true_views(encoder, shown, [truth.mask(image.key) for image in images])
+    return find_views(encoder, shown)
+
+
+def drawn_of(truth: Truth, category: str, count: int, subset: int) -> list[TrueImage]:
     """Photos of a category that were not taken from nearly straight above.
 
     Raises:
