@@ -24,15 +24,12 @@ from recon import (
     Stage,
     Views,
     VoxelField,
-    pipeline,
     reconstruct,
 )
-from recon.cold import Found
 from recon.config import JointStage, Realignment
-from recon.em import Model, assign_folds
+from recon.em import Model
 from recon.evidence import fit_basis, gather_evidence
 from recon.geometry import angles_of
-from recon.progress import Reporter
 from recon.types import Viewpoints
 from recon.volume import HALF_EXTENT, Hypotheses
 
@@ -212,15 +209,7 @@ def cold_result() -> tuple[Scene, Reconstruction]:
 def carved_result() -> tuple[Scene, Reconstruction]:
     """A chair and its reconstruction from the true cameras: a fraction of a cold one's time."""
     scene = make_scene(24)
-    config, generator = replace(SMALL, joint=replace(SMALL.joint, steps=0)), torch.Generator().manual_seed(0)
-    model, poses = true_poses(scene, config)
-    basis = fit_basis(scene.views, config.feature_dims, torch.device("cpu"))
-    folds = assign_folds(24, config.fine.folds, generator, torch.device("cpu"))
-    with torch.inference_mode():
-        verdict, reason, shape = pipeline._conclude(
-            Found(poses, folds), model, basis, scene.views, config, generator, Reporter(None)
-        )
-    return scene, Reconstruction(verdict, reason, scene.views.ids, shape)
+    return scene, reconstruct(scene.views, SMALL, rotations=scene.R.astype(np.float32))
 
 
 def true_poses(scene: Scene, config: ReconConfig = SMALL) -> tuple[Model, Hypotheses]:

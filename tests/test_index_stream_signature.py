@@ -19,7 +19,7 @@ SCENES = [np.asarray(Image.open(io.BytesIO(jpeg(seed, (240, 180))))) for seed in
 def encoded(picture: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).convert("RGB")
+    return Image.open(buffer, formats=("JPEG",)).convert("RGB")
 
 
 def is_copy(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

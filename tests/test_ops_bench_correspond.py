@@ -17,8 +17,8 @@ from ops.synth.shards import write_shards
 from recon import Mesh, Reconstruction, Views
 from recon.camera import Pinholes
 from recon.correspond import Looks
+from tests.patch_encoder import PatchEncoder
 from tests.recon_scene import make_scene, true_result
-from tests.test_ops_bench_reconstruct import _Encoder
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_flawless_cameras_find_nearly_all_and_are_kept(
         cameras = crop_cameras(cameras_of(truth, name), whole)
         return replace(found, shape=replace(found.shape, cameras=cameras, mesh=body))
 
-    monkeypatch.setattr(benchmark, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(benchmark, "load_backbone", lambda name: PatchEncoder())
     monkeypatch.setattr(benchmark, "reconstruct", flawless)
     told: list[str] = []
     settings = Settings([name], targets=2, points=10, keep=tmp_path / "kept")
@@ -93,7 +93,7 @@ def test_flawless_cameras_find_nearly_all_and_are_kept(
 
 
 def test_a_shape_that_was_not_found_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(benchmark, "load_backbone", lambda name: PatchEncoder())
     nothing = Reconstruction("thin_evidence", "too thin", np.arange(5), None)
     monkeypatch.setattr(benchmark, "reconstruct", lambda *_, **__: nothing)
     told: list[str] = []
@@ -108,6 +108,6 @@ def test_what_is_not_there_is_told(data: Path) -> None:
     pictures = list(read_pictures(data / "shards", sorted(load_truth(data).images)[:2]).values())
     black = [np.zeros_like(picture) for picture in pictures]
     with pytest.raises(SourceError, match="no object"):
-        find_objects(_Encoder(), ["a", "b"], black)  # type: ignore[arg-type]
-    seen = find_objects(_Encoder(), ["a", "b"], [black[0], pictures[1]])  # type: ignore[arg-type]
+        find_objects(PatchEncoder(), ["a", "b"], black)  # type: ignore[arg-type]
+    seen = find_objects(PatchEncoder(), ["a", "b"], [black[0], pictures[1]])  # type: ignore[arg-type]
     assert seen.keys == ["b"] and seen.boxes.tolist() == [[0.0, 0.0, 1.0]]

@@ -13,9 +13,9 @@ from ops.bench.keypoints import CHANCE, NEIGHBOURS, PROJECTED, run, same_point
 from ops.bench.truth import load_truth
 from ops.synth.shards import write_shards
 from recon import Mesh, Reconstruction, Views
+from tests.patch_encoder import PatchEncoder
 from tests.recon_scene import make_scene, true_result
 from tests.test_ops_bench_correspond import cameras_of
-from tests.test_ops_bench_reconstruct import _Encoder
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_flawless_cameras_keep_to_the_point_and_wrong_ones_do_not(
             cameras = replace(cameras, R=np.roll(cameras.R, 1, axis=0), t=np.roll(cameras.t, 1, axis=0))
         return replace(found, shape=replace(found.shape, cameras=cameras, mesh=body))
 
-    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: PatchEncoder())
     monkeypatch.setattr(correspond, "reconstruct", made)
     told: list[str] = []
     report = run(data, Settings([name]), told.append)
@@ -70,7 +70,7 @@ def test_flawless_cameras_keep_to_the_point_and_wrong_ones_do_not(
 
 
 def test_a_shape_that_was_not_found_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: PatchEncoder())
     nothing = Reconstruction("thin_evidence", "too thin", np.arange(6), None)
     monkeypatch.setattr(correspond, "reconstruct", lambda *_, **__: nothing)
     told: list[str] = []

@@ -13,8 +13,8 @@ from ops.bench.truth import load_truth
 from ops.synth.shapes import make_shapes
 from ops.synth.shards import write_shards
 from recon import Mesh, Reconstruction, Views
+from tests.patch_encoder import PatchEncoder
 from tests.recon_scene import make_scene, true_result
-from tests.test_ops_bench_reconstruct import _Encoder
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_what_is_mined_well_finds_itself_and_what_is_not_does_not(
         mesh = Mesh(vertices[:, [2, 1, 0]] * (1, 1, -1), faces, np.zeros((len(vertices), 3), np.uint8))
         return replace(found, shape=replace(found.shape, mesh=mesh))
 
-    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: PatchEncoder())
     monkeypatch.setattr(correspond, "reconstruct", mined)
     told: list[str] = []
     report = run(data, Settings([name]), told.append)
@@ -58,7 +58,7 @@ def test_most_alike_come_first() -> None:
 
 
 def test_a_shape_that_was_not_found_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correspond, "load_backbone", lambda name: _Encoder())
+    monkeypatch.setattr(correspond, "load_backbone", lambda name: PatchEncoder())
     nothing = Reconstruction("thin_evidence", "too thin", np.arange(4), None)
     monkeypatch.setattr(correspond, "reconstruct", lambda *_, **__: nothing)
     told: list[str] = []

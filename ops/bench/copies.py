@@ -185,7 +185,7 @@ def _library() -> Iterator[Store]:
 def _encoded(picture: Picture, quality: int) -> Picture:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).convert("RGB")
+    return Image.open(buffer, formats=("JPEG",)).convert("RGB")
 
 
 def _scaled(picture: Picture, factor: float) -> Picture:
