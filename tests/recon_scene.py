@@ -193,6 +193,7 @@ SMALL = ReconConfig(
     trial=JointStage(20, 24, 3000, 4),
     realign=Realignment(1, JointStage(20, 24, 3000, 4), azimuths=36, elevations=4, resolution=20),
     polish_rounds=1,
+    joint=JointStage(60, 28, 4000, 8),
     mesh_resolution=40,
 )
 """A search small enough for a test."""

@@ -10,11 +10,16 @@ import torch
 
 from recon import Progress, ProgressCallback, Reconstruction, cold, reconstruct
 from recon.checkpoint import Checkpoint
-from recon.config import Stage
+from recon.config import JointStage, Realignment, Stage
 from recon.volume import Hypotheses
 from tests.recon_scene import SMALL, make_scene
 
-TINY = replace(SMALL, coarse=Stage(3, 2, 2, 12, 2, 12, 16, 8), medium=Stage(2, 1, 2, 12, 2, 12, 16), min_score=0.0)
+TRIFLE = JointStage(20, 24, 3000, 4)
+TINY = replace(
+    SMALL, coarse=Stage(3, 2, 2, 12, 2, 12, 16, 8), medium=Stage(2, 1, 2, 12, 2, 12, 16),
+    fine=Stage(2, 1, 2, 24, 3, 16, 16), trial=TRIFLE, joint=TRIFLE,
+    realign=Realignment(1, TRIFLE, azimuths=24, elevations=3, resolution=16), min_score=0.0,
+)  # fmt: skip
 VIEWS = make_scene(16).views
 
 

@@ -5,7 +5,7 @@ import torch
 
 from recon.geometry import voxel_grid
 from recon.mesh import finish_mesh, place_mesh, surface
-from tests.recon_scene import cold_result
+from tests.recon_scene import carved_result
 
 
 def _ball(radius: float, centre: tuple[float, float, float], resolution: int = 32) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_object_frame_is_centred_with_longest_side_one() -> None:
 
 
 def test_vertex_colours_come_from_the_object() -> None:
-    scene, result = cold_result()
+    scene, result = carved_result()
     assert result.shape is not None
     colors = result.shape.mesh.colors.astype(float)
     inside = scene.views.crops[scene.views.masks].astype(float)
