@@ -52,6 +52,14 @@ app = typer.Typer(
 
 Data = Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl, masks.tar and meshes.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")]
+Backbone = Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")]
+EffortChoice = Annotated[Effort, typer.Option(help="Preset of the reconstruction.")]
+Device = Annotated[str, typer.Option(help="Torch device.")]
+Shapes = Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")]
+Keep = Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")]
+Viewpoints = Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl that tells viewpoints, and masks.tar.")]
+Categories = Annotated[list[str] | None, typer.Option(help="A category; all if not given.")]
+Masks = Annotated[Literal["true", "predicted"], typer.Option(help="Whose masks.")]
 
 
 @app.callback()
@@ -77,7 +85,7 @@ def cluster(
     ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders of each stream, the daemon's among them.")] = 10,
     clusterer: Annotated[str, typer.Option(help="linkage or dbstream.")] = "linkage",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    backbone: Backbone = "embedded",
     json: Json = None,
 ) -> None:
     """The clusterer alone: streams of labelled images beside offline clusterings of the same descriptors."""
@@ -89,11 +97,11 @@ def cluster(
 @app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --seeds 3 --strangers 0.3")
 def reconstruct(
     data: Data = DATA,
-    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    shape: Shapes = None,
     views: Annotated[int, typer.Option(min=1, help="Images of each shape at most.")] = 100,
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
+    device: Device = "cpu",
     seeds: Annotated[int, typer.Option(min=1, help="Reconstructions of each shape, with seeds 0, 1, ...")] = 1,
     field: Annotated[Literal["auto", "voxel", "tensorf", "mlp"], typer.Option(help="What is refined.")] = "auto",
     rival: Annotated[bool, typer.Option(help="Reconstruct by the 3DMiner recipe, too.")] = True,
@@ -113,14 +121,14 @@ def reconstruct(
 @app.command(epilog="example: python -m ops.bench correspond --shape chair-00 --shape sofa-01 --keep bench-shapes")
 def correspond(
     data: Data = DATA,
-    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    shape: Shapes = None,
     views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
     targets: Annotated[int, typer.Option(min=1, help="Images to look in for each image.")] = 6,
     points: Annotated[int, typer.Option(min=1, help="Points tried in each pair of images.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the reconstruction and the draw of points.")] = 0,
-    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    keep: Keep = None,
     json: Json = None,
 ) -> None:
     """Points followed between images of one shape, beside nearest neighbours of the same features."""
@@ -132,12 +140,12 @@ def correspond(
 @app.command(epilog="example: python -m ops.bench keypoints --shape chair-00 --shape sofa-01 --keep bench-shapes")
 def keypoints(
     data: Data = DATA,
-    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    shape: Shapes = None,
     views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
     seed: Annotated[int, typer.Option(help="Of the reconstruction and of chance.")] = 0,
-    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    keep: Keep = None,
     json: Json = None,
 ) -> None:
     """Whether keypoints are the same true point in all images, beside projections and nearest neighbours."""
@@ -148,13 +156,13 @@ def keypoints(
 
 @app.command("register", epilog="example: python -m ops.bench register --data ETH80 --category car --masks true")
 def register_views(
-    data: Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl that tells viewpoints, and masks.tar.")],
-    category: Annotated[list[str] | None, typer.Option(help="A category; all if not given.")] = None,
+    data: Viewpoints,
+    category: Categories = None,
     views: Annotated[int, typer.Option(min=10, help="Photos drawn of each category.")] = 100,
-    masks: Annotated[Literal["true", "predicted"], typer.Option(help="Whose masks.")] = "predicted",
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    masks: Masks = "predicted",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of the draw and the registration.")] = 0,
     json: Json = None,
 ) -> None:
@@ -166,12 +174,12 @@ def register_views(
 @app.command(epilog="example: python -m ops.bench similar --shape chair-00 --shape sofa-01 --keep bench-shapes")
 def similar(
     data: Data = DATA,
-    shape: Annotated[list[str] | None, typer.Option(help="A shape's name; all shapes if not given.")] = None,
+    shape: Shapes = None,
     views: Annotated[int, typer.Option(min=2, help="Images of each shape at most.")] = 100,
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
     seed: Annotated[int, typer.Option(help="Of the reconstruction.")] = 0,
-    keep: Annotated[Path | None, typer.Option(help="Folder to keep reconstructions in, and take them from.")] = None,
+    keep: Keep = None,
     json: Json = None,
 ) -> None:
     """Whether the form of a mined shape finds the object, or its kind, among the true meshes of all."""
@@ -182,15 +190,15 @@ def similar(
 
 @app.command(epilog="example: python -m ops.bench categories --data ETH80 --category car --masks true --seeds 3")
 def categories(
-    data: Annotated[Path, typer.Option(help="Folder with shards, truth.jsonl that tells viewpoints, and masks.tar.")],
-    category: Annotated[list[str] | None, typer.Option(help="A category; all if not given.")] = None,
+    data: Viewpoints,
+    category: Categories = None,
     views: Annotated[int, typer.Option(min=1, help="Photos drawn of each category.")] = 100,
-    masks: Annotated[Literal["true", "predicted"], typer.Option(help="Whose masks.")] = "predicted",
+    masks: Masks = "predicted",
     subsets: Annotated[int, typer.Option(min=1, help="Draws of photos.")] = 1,
     seeds: Annotated[int, typer.Option(min=1, help="Reconstructions of each draw, with seeds 0, 1, ...")] = 1,
-    effort: Annotated[Effort, typer.Option(help="Preset of the reconstruction.")] = "quick",
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
+    device: Device = "cpu",
     rival: Annotated[bool, typer.Option(help="Reconstruct by the 3DMiner recipe, too.")] = True,
     json: Json = None,
 ) -> None:
@@ -206,7 +214,7 @@ def copies(
     data: Annotated[list[Path] | None, typer.Option(help="Folders with shards.")] = None,
     photos: Annotated[int, typer.Option(min=1, help="Photos of each folder that are altered.")] = 60,
     images: Annotated[int, typer.Option(min=1, help="Signatures in the library that lookups are timed in.")] = 200_000,
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    backbone: Backbone = "embedded",
     seed: Annotated[int, typer.Option(help="Of the photos and signatures.")] = 0,
     json: Json = None,
 ) -> None:
@@ -263,7 +271,7 @@ def query(
     images: Annotated[int, typer.Option(min=1, help="Images of the library that is made up.")] = 20_000,
     queries: Annotated[int, typer.Option(min=1, help="Queries by image.")] = 60,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time of queries by descriptor.")] = 10.0,
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    backbone: Backbone = "embedded",
     state: Annotated[Path | None, typer.Option(help="Ask this library by image instead.")] = None,
     json: Json = None,
 ) -> None:
@@ -277,7 +285,7 @@ def ingest(
     shards: Annotated[list[str] | None, typer.Option(help="Shards, or patterns of them.")] = None,
     turns: Annotated[int, typer.Option(min=1, help="Turns of each side.")] = 6,
     seconds: Annotated[float, typer.Option(min=1, help="Length of a turn.")] = 12.0,
-    backbone: Annotated[str, typer.Option(help="embedded, dinov2 or ARCHITECTURE:FILE.")] = "embedded",
+    backbone: Backbone = "embedded",
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
     embedders: Annotated[int, typer.Option(min=1, help="Embedders of the daemon.")] = 1,

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
-from index.backbones.crop import cut, locate
+from index.backbones.crop import BACKDROP, cut, locate
 from ops.bench.poses import random_rotations, rotation_errors, score_poses
 from ops.bench.reconstruct import Picture, find_views, read_pictures
 from ops.bench.report import Measure, Report
+from ops.bench.trials import RIVAL
 from ops.bench.truth import Array, TrueImage, Truth, load_truth
 from ops.errors import RejectError, SourceError
 from recon import ReconConfig, reconstruct
@@ -28,7 +29,6 @@ from recon.config import Effort, Recipe
 from recon.types import Views
 
 Masks = Literal["true", "predicted"]
-RIVAL = "3DMiner recipe"
 _STEEPEST = 70.0
 """Greatest elevation in degrees: from straight above all azimuths look alike."""
 
@@ -162,7 +162,7 @@ def true_views(backbone: Backbone, pictures: Sequence[Picture], masks: Sequence[
         box = locate(mask.astype(np.float32), (picture.shape[1], picture.shape[0]))
         if isinstance(box, RejectError):
             raise SourceError(f"a true mask holds no object: {box.detail}")
-        crops.append(cut(picture, box, 128))
+        crops.append(cut(picture, box, BACKDROP))
         cuts.append(cut(mask.astype(np.float32), box, 0.0) > 0.5)
     return make_views(backbone, np.arange(len(crops)), np.stack(crops), np.stack(cuts))
 

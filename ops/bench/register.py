@@ -33,7 +33,7 @@ class Settings:
     """What to register and to what.
 
     Attributes:
-        names: categories, or shapes of data that tell of shapes; all categories if empty.
+        names: categories; all if empty.
         views: photos drawn of each.
         masks: whose.
         effort: preset of the reconstruction.

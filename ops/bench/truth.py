@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ops.errors import NotFoundError, SourceError
+from ops.synth.camera import rotation
 
 Array = NDArray[np.float64]
 
@@ -86,9 +87,7 @@ class Truth:
         Raises:
             NotFoundError: there is no such shape.
         """
-        if unknown := sorted(set(names) - set(self.shapes)):
-            raise NotFoundError(f"the truth has no shape {', '.join(unknown)}")
-        return list(names) or self.shapes
+        return _known(names, self.shapes, "shape")
 
     def of_shape(self, shape: str) -> list[TrueImage]:
         """Images that show a shape, by key."""
@@ -100,10 +99,7 @@ class Truth:
         Raises:
             NotFoundError: there is no such category.
         """
-        known = {image.category for image in self.images.values()} - {""}
-        if unknown := sorted(set(names) - known):
-            raise NotFoundError(f"the truth has no category {', '.join(unknown)}")
-        return list(names) or sorted(known)
+        return _known(names, sorted({image.category for image in self.images.values()} - {""}), "category")
 
     def of_category(self, category: str) -> list[TrueImage]:
         """Images of all shapes of a category, by key."""
@@ -142,6 +138,12 @@ class Truth:
         return self._meshes / f"{shape}.ply"
 
 
+def _known(names: Sequence[str], known: list[str], kind: str) -> list[str]:
+    if unknown := sorted(set(names) - set(known)):
+        raise NotFoundError(f"the truth has no {kind} {', '.join(unknown)}")
+    return list(names) or known
+
+
 def load_truth(folder: str | Path) -> Truth:
     """Read the truth of a data folder.
 
@@ -176,20 +178,17 @@ def _image(record: dict[str, Any]) -> TrueImage:
     if "R" in record:
         R, t = to_pytorch3d(np.array(record["R"]), np.array(record["t"]))
         camera = TrueCamera(R, t, float(np.radians(record["fov"])))
-    rotation = camera.R if camera is not None else None
-    if rotation is None and "polar" in record:
-        rotation = look_at_middle(np.radians(record["azimuth"]), np.radians(90 - record["polar"]))
+    turn = camera.R if camera is not None else None
+    if turn is None and "polar" in record:
+        turn = look_at_middle(np.radians(record["azimuth"]), np.radians(90 - record["polar"]))
     category = record.get("category", "")
     shape = record.get("shape") or record["category"]
-    return TrueImage(record["key"], shape, record.get("background", ""), camera, category, rotation)
+    return TrueImage(record["key"], shape, record.get("background", ""), camera, category, turn)
 
 
 def look_at_middle(azimuth: float, elevation: float) -> Array:
     """Rotation ``(3, 3)``, PyTorch3D axes, of a camera without roll that looks at the object from there, in radians."""
-    forward = -np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
-    left = np.cross([0.0, 1.0, 0.0], forward)
-    left /= np.linalg.norm(left)
-    return np.stack([left, np.cross(forward, left), forward])
+    return OPENGL_TO_PYTORCH3D @ rotation(float(np.degrees(azimuth)), float(np.degrees(elevation)), 0.0)
 
 
 def _read_masks(path: Path) -> dict[str, bytes]:
