@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+
+from tests.waiting import eventually
 
 ASSETS = Path(__file__).parents[1] / "ops" / "prometheus"
 RULES = sorted((ASSETS / "rules").glob("*.yml"))
@@ -27,14 +28,6 @@ def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Waits until something holds, and fails if it does not come to."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 class Prometheus:

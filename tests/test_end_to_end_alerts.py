@@ -21,9 +21,10 @@ import yaml
 from ops.bench.kills.stream import write_stream
 from tests.alert_faults import SCENES, serve
 from tests.disk import tiny_disk
-from tests.prometheus import RULES, Prometheus, eventually, needs_prometheus, scraping
+from tests.prometheus import RULES, Prometheus, needs_prometheus, scraping
 from tests.tars import add_sample
 from tests.test_ops_prometheus import rules
+from tests.waiting import eventually
 
 pytestmark = needs_prometheus
 PACE = 200

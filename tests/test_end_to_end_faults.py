@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ops.faults import Fault, Plan, fired
 from ops.fsck import check_state, compare_states
 from ops.fsck.raw import RawState
 from ops.synth.shards import write_shards
+from tests.waiting import eventually
 
 SEED = 1
 HOUR_S, YEAR_S = 3600.0, 365 * 86400.0
@@ -70,6 +71,10 @@ def same(peaceful: Path, state: Path) -> None:
 def counts(state: Path) -> dict[str, int]:
     with RawState(state) as raw:
         return dict(raw.record("counters") or {})
+
+
+def has_images(state: Path) -> bool:
+    return (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0
 
 
 def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(crawl: Path, peaceful: Path, tmp_path: Path) -> None:
@@ -134,7 +139,7 @@ def test_an_image_that_kills_its_embedder_is_refused_and_a_second_daemon_too(
     plan = Plan(str(tmp_path / "fired"), (Fault("embed.before", about=keys[5], times=1000),))
     with ThreadPoolExecutor() as pool:
         running = pool.submit(run, crawl, state, *IN_PEACE, "--set", "stream.batch_size=2", plan=plan)
-        wait_for(lambda: (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0)
+        eventually(lambda: has_images(state), "an image to be stored", 200)
         second = run(crawl, state, *IN_PEACE)
         assert not running.done(), "there was no first daemon any more"
         assert second.returncode == 1 and "in use by another daemon" in second.stderr, second.stderr
@@ -179,7 +184,7 @@ def test_a_node_may_die(crawl: Path, peaceful: Path, tmp_path: Path, slowly: Pla
     with ThreadPoolExecutor() as pool:
         watched = ("--metrics", "--metrics-port", "0")
         running = pool.submit(run, crawl, state, *IN_PEACE, *watched, "--ray-address", cluster.address)
-        wait_for(lambda: (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0)
+        eventually(lambda: has_images(state), "an image to be stored", 200)
         writer = (state / "writer.lock").read_text()
         (embedder,) = {one.pid for one in fired(slowly.log)}
         cluster.add_node(num_cpus=2, object_store_memory=100 * 2**20)
@@ -206,10 +211,3 @@ def ray_nodes(state: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     return {group["labels"]["node"] for group in groups if group["labels"]["part"] == "ray"}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

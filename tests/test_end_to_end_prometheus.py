@@ -18,8 +18,9 @@ import pytest
 from daemon.discovery import NAME
 from ops.grafana import DASHBOARDS
 from ops.synth.shards import write_shards
-from tests.prometheus import Prometheus, eventually, free_port, needs_prometheus, scraping
+from tests.prometheus import Prometheus, free_port, needs_prometheus, scraping
 from tests.tars import add_sample, jpeg
+from tests.waiting import eventually
 
 pytestmark = needs_prometheus
 QUICK = {

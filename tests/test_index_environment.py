@@ -19,6 +19,7 @@ from index.store import Store, Transaction
 from index.tables import VECTORS
 from ops.errors import StateError, StorageError
 from tests.disk import fill, tiny_disk
+from tests.waiting import eventually
 
 MIB = 2**20
 LIMIT_GIB = 64 / 1024
@@ -131,30 +132,41 @@ def test_many_threads_read_on_while_another_process_grows_the_map(small: None, t
     store.transact(lambda txn: put(txn, 0, 10))
     store.close()
     reader = Store(tmp_path, readonly=True)
-    ended, errors, sizes = Event(), [], set()
+    ended, errors, sizes, counts = Event(), [], set(), {0}
 
     def read() -> None:
         try:
             while not ended.is_set():
                 with reader.read() as txn:
-                    assert all(len(value) == 4000 for value in txn.values(VECTORS))
+                    found = list(txn.values(VECTORS))
+                assert all(len(value) == 4000 for value in found)
                 sizes.add(reader.map_bytes())
+                counts.add(len(found))
         except BaseException as error:
             errors.append(error)
 
-    threads = [Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
     script = (
         "import sys; from pathlib import Path; from index.store import Store; from tests.test_index_environment "
         "import put; s = Store(Path(sys.argv[1]), readonly=False)\n"
-        "for start in range(10, 2010, 100): s.transact(lambda t: put(t, start, 100))"
+        "for start in range(10, 2010, 100): s.transact(lambda t: put(t, start, 100)); print(flush=True); input()"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=120)
-    ended.set()
+    pipe = subprocess.PIPE
+    threads = [Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdin=pipe, stdout=pipe) as writer:
+            assert writer.stdin is not None and writer.stdout is not None
+            for step, _ in enumerate(writer.stdout, start=1):
+                eventually(lambda: bool(errors) or 10 + 100 * step in counts, "a reader to see the step")  # noqa: B023
+                writer.stdin.write(b"\n")
+                writer.stdin.flush()
+    finally:
+        ended.set()
     for thread in threads:
         thread.join(60)
-    assert errors == [] and len(sizes) >= 3
+    assert errors == [] and writer.returncode == 0
+    assert step == 20 and len(sizes) >= 4
     with reader.read() as txn:
         assert txn.count(VECTORS) == 2010
     reader.close()
