@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from index.copies import find_copied, put_signature
+from index.store import Store
+from index.stream.decode import decode_image
+from index.stream.signature import sign
 from index.stream.tar import read_samples
 from ops.bench.soak import feed as module
 from ops.bench.soak.feed import Feed
@@ -44,3 +49,21 @@ def test_a_torn_shard_is_torn_until_it_is_mended(feed: Feed, tmp_path: Path) -> 
     lengths = [path.stat().st_size for path in shards]
     feed.mend()
     assert [path.stat().st_size for path in shards] == lengths
+
+
+def test_photos_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    feed = Feed(tmp_path / "shards", per_shard=40, seed=3)
+    feed.add(objects=True)
+    pictures = [
+        decode_image(sample.image, 192)[0]
+        for sample in read_samples(str(tmp_path / "shards" / "00000.tar"))
+        if sample.image
+    ]
+    signatures = [signature for picture in pictures if (signature := sign(picture)) is not None]
+    assert len(signatures) == 40
+    with closing(Store(tmp_path / "store", readonly=False, map_size_gib=0.25)) as store, store.write() as txn:
+        known = 0
+        for number, signature in enumerate(signatures):
+            known += find_copied(txn, signature) is not None
+            put_signature(txn, number, signature)
+    assert known <= 4

@@ -14,6 +14,7 @@ from ops.synth.render import photograph
 from ops.synth.shapes import make_shapes
 
 _SHAPES, _VIEWS, _SIDE = 3, 12, 192
+_MARGIN = 0.15  # of a side that is cut at most
 _END = 1024  # zero blocks that close a tar
 
 
@@ -73,9 +74,13 @@ class Feed:
         return buffer.getvalue()
 
     def _photo(self) -> NDArray[np.uint8]:
+        """One of the photos in another light, mirrored or not, and cut, so that it is no copy of an earlier one."""
         photo = self._photos[int(self._rng.integers(len(self._photos)))]
-        lit: NDArray[np.uint8] = np.clip(photo * self._rng.uniform(0.8, 1.2), 0, 255).astype(np.uint8)
-        return lit
+        if self._rng.random() < 0.5:
+            photo = photo[:, ::-1]
+        lit = np.clip(photo * self._rng.uniform(0.8, 1.2), 0, 255).astype(np.uint8)
+        x0, y0, x1, y1 = (float(margin) for margin in self._rng.uniform(0, _MARGIN * _SIDE, 4))
+        return np.asarray(Image.fromarray(lit).resize((_SIDE, _SIDE), box=(x0, y0, _SIDE - x1, _SIDE - y1)))
 
     def _nothing(self) -> NDArray[np.uint8]:
         return np.full((_SIDE, _SIDE, 3), self._rng.integers(0, 256, 3), np.uint8)
