@@ -108,7 +108,7 @@ def hire(plan: CrewPlan) -> Crew:
 
 def _embedder(plan: CrewPlan) -> Handle:
     remote = _remote(Embedder, cpus=plan.embedder_cpus, gpus=plan.embedder_gpus)
-    return remote.remote(plan.backbone, plan.device, plan.precision, plan.embedders_a_node)
+    return remote.remote(plan.backbone, plan.device, plan.precision, plan.embedders_a_node, plan.objects)
 
 
 def _reconstructor(plan: CrewPlan) -> Handle:

@@ -19,10 +19,13 @@ _CHECK_SIDE = 64
 
 
 class Embedder:
-    """Masks and embeds the images of batches."""
+    """Masks and embeds the objects of batches of images, up to ``objects`` of each."""
 
-    def __init__(self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"], sharers: int = 1) -> None:
+    def __init__(
+        self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"], sharers: int, objects: int
+    ) -> None:
         claim_process()
+        self._objects = objects
         self._choice = (name, device, precision)
         self._sharers = sharers
         self._backbone: Backbone | None = None
@@ -49,7 +52,7 @@ class Embedder:
     @ray.method(max_task_retries=0)
     def embed(self, batch: Batch) -> Batch:
         """Embeds a batch; not tried again by Ray, since an image of it may be what ends the process."""
-        return embed_batch(self._loaded(), batch)
+        return embed_batch(self._loaded(), batch, self._objects)
 
     def check(self) -> None:
         """Embeds a plain picture: what fails here is not an image's fault."""

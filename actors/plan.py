@@ -54,7 +54,7 @@ class ReconstructorOptions:
 class CrewPlan:
     """How many actors of each kind, what they are given and what Ray sets aside for them.
 
-    ``embedders_a_node`` share the cores of a node.
+    ``embedders_a_node`` share the cores of a node; of one image ``objects`` are embedded at most.
     """
 
     folder: str
@@ -63,6 +63,7 @@ class CrewPlan:
     precision: str
     read: ReadOptions
     readers: int
+    objects: int
     embedders: int
     embedder_cpus: float
     embedder_gpus: float

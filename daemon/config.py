@@ -31,6 +31,9 @@ class StreamConfig(_Section):
     readers: int = Field(1, ge=1, description="ShardReader actors; each reads one shard ahead.")
     in_flight: int = Field(4, ge=1, description="Batches read or embedded at once; bounds memory.")
     max_side: int = Field(512, ge=64, description="Images are shrunk to this many pixels a side on decoding.")
+    max_objects: int = Field(
+        4, ge=1, le=16, description="Objects of one image that are stored, the largest; each is a member of its own."
+    )
     near_duplicates: bool = Field(
         True, description="Refuse near-copies of stored images (encoded, scaled or toned anew), as exact ones are."
     )

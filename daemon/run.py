@@ -258,6 +258,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         precision=backbone.precision,
         read=read_options(config),
         readers=config.stream.readers,
+        objects=config.stream.max_objects,
         embedders=backbone.embedders,
         embedder_cpus=backbone.num_cpus,
         embedder_gpus=backbone.num_gpus,

@@ -34,13 +34,22 @@ class Refused:
     of: int = -1
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object of a sample; ``place`` is 0 for the largest, which stands for the image."""
+
+    sample: Sample
+    view: ObjectView
+    place: int
+
+
 @dataclass
 class Draft:
-    """Samples of a batch that will be stored, as they are numbered, and how many images are stored with them."""
+    """Objects of a batch that will be stored, as they are numbered, and how many images are stored with them."""
 
     stored: int = 0
     ids: list[int] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    objects: list[Stored] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     rejects: list[Refused] = field(default_factory=list)
 
@@ -48,7 +57,7 @@ class Draft:
 def admit(
     txn: Transaction, shard: ShardRecord, samples: Sequence[Sample], next_id: int, dim: int, *, near: bool
 ) -> Draft:
-    """Sorts samples into images and refusals; stores the signatures of images, so that the next ones find them.
+    """Sorts samples into images, one for each object, and refusals; stores signatures, so that the next ones find them.
 
     Args:
         txn: the batch's transaction.
@@ -62,12 +71,12 @@ def admit(
     keys: set[str] = set()
     images: dict[str, int] = {}
     for sample in samples:
-        refusal, twin = sample.reject or _barred(shard) or _unfit(sample.view, dim), -1
+        refusal, twin = sample.reject or _barred(shard) or _unfit(sample.views, dim), -1
         if refusal is None:
             refusal, twin = _repeated(txn, shard.url, sample, keys, images)
         if refusal is None and near:
             refusal, twin = _nearly_repeated(txn, sample)
-        if refusal is not None or sample.view is None:
+        if refusal is not None or not sample.views:
             index = -1 if refusal is not None and refusal.reason in DAMAGE else sample.index
             draft.rejects.append(Refused(index, sample.key, refusal or RejectError("not_embedded", "no view"), twin))
             continue
@@ -76,10 +85,11 @@ def admit(
         images[sample.sha256] = number
         if sample.signature is not None:
             put_signature(txn, number, sample.signature)
-        draft.ids.append(number)
-        draft.samples.append(sample)
-        # What clusters is what is stored: a restart must see the very same vectors.
-        draft.vectors.append(decode_vector(encode_vector(sample.view.descriptor)))
+        for place, view in enumerate(sample.views):
+            draft.ids.append(number + place)
+            draft.objects.append(Stored(sample, view, place))
+            # What clusters is what is stored: a restart must see the very same vectors.
+            draft.vectors.append(decode_vector(encode_vector(view.descriptor)))
     return draft
 
 
@@ -108,10 +118,12 @@ def _barred(shard: ShardRecord) -> RejectError | None:
     return RejectError("deleted_source", "its source was deleted") if shard.blocked else None
 
 
-def _unfit(view: ObjectView | None, dim: int) -> RejectError | None:
-    """Why an embedded view must not be stored, whatever backbone it came from."""
-    if view is None:
-        return None
+def _unfit(views: Sequence[ObjectView], dim: int) -> RejectError | None:
+    """Why an image must not be stored, whatever backbone its views came from."""
+    return next((fault for view in views if (fault := _unfit_view(view, dim)) is not None), None)
+
+
+def _unfit_view(view: ObjectView, dim: int) -> RejectError | None:
     vector = np.asarray(view.descriptor)
     if vector.shape != (dim,):
         return RejectError("bad_vector", f"a descriptor of shape {vector.shape}, not ({dim},)")

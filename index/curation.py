@@ -318,4 +318,4 @@ def _drop_image(txn: Transaction, image: int, record: SampleRecord) -> None:
         txn.delete(table, image)
     drop_signature(txn, image)
     txn.delete(SOURCE_SAMPLES, (digest(record.shard), image))
-    txn.put(DELETED, image, DeletedRecord(record.shard, record.index, wall_time()))
+    txn.put(DELETED, image, DeletedRecord(record.shard, record.index, wall_time(), record.object))

@@ -169,7 +169,7 @@ class Ingest:
             FingerprintError: it was embedded by another backbone than the library's.
         """
         began = time.perf_counter()
-        if any(sample.view is not None for sample in batch.samples) and batch.fingerprint != self._fingerprint:
+        if any(sample.views for sample in batch.samples) and batch.fingerprint != self._fingerprint:
             raise FingerprintError(
                 f"a batch of {batch.header.shard} was embedded by backbone {batch.fingerprint or 'unknown'}, this "
                 f"library holds vectors of {self._fingerprint}; all embedders need the same weights and packages"
@@ -194,10 +194,10 @@ class Ingest:
         if draft.ids:
             source = digest(shard.url)
             learned = self._restore(txn).learn(txn, draft.ids, np.stack(draft.vectors), source, at)
-        for sample_id, sample, micro, strength in zip(
-            draft.ids, draft.samples, learned.micros, learned.strengths, strict=True
+        for sample_id, one, micro, strength in zip(
+            draft.ids, draft.objects, learned.micros, learned.strengths, strict=True
         ):
-            put_sample(txn, sample_id, sample, shard, micro, strength)
+            put_sample(txn, sample_id, one, shard, micro, strength)
         draft.stored = counters.stored + stored
         add_counts(txn, next_sample=stored, stored=stored)
         lineage = write_lineage(txn, learned.events, at)

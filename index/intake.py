@@ -6,11 +6,11 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from index.admission import Draft, Refused
+from index.admission import Draft, Refused, Stored
 from index.codec import encode_crop, encode_mask, encode_vector
 from index.records import RejectRecord, SampleRecord, ShardRecord
 from index.store import Transaction
-from index.stream.batch import Batch, Sample, content_name
+from index.stream.batch import Batch, content_name
 from index.stream.sources import is_url
 from index.stream.tar import DAMAGE
 from index.tables import (
@@ -31,7 +31,6 @@ from index.tables import (
     shard_place,
 )
 from index.totals import add_counts, count_rejects, uncount_reject
-from index.views import ObjectView
 from ops.clock import wall_time
 from ops.errors import RejectError
 
@@ -44,19 +43,19 @@ def begun(name: str, generation: int, before: ShardRecord | None) -> ShardRecord
 
 
 def put_sample(
-    txn: Transaction, sample_id: int, sample: Sample, shard: ShardRecord, micro: int, strength: float
+    txn: Transaction, sample_id: int, stored: Stored, shard: ShardRecord, micro: int, strength: float
 ) -> None:
-    """Stores an image with all that belongs to it."""
-    view = sample.view
-    assert isinstance(view, ObjectView)
+    """Stores an object's image with all that belongs to it; the digests of the file lead to its first object."""
+    sample, view = stored.sample, stored.view
     record = SampleRecord(
         key=sample.key, shard=shard.url, index=sample.index, url=sample.url, width=sample.size[0],
         height=sample.size[1], box=view.box, foreground=view.foreground, sha256=sample.sha256, micro=micro,
-        strength=strength, time=wall_time(),
+        strength=strength, time=wall_time(), object=stored.place,
     )  # fmt: skip
     txn.put(SAMPLES, sample_id, record)
-    txn.put(SAMPLE_KEYS, digest(shard.url, sample.key), encode_key(sample_id))
-    txn.put(SAMPLE_KEYS, sample.sha256, encode_key(sample_id))
+    if stored.place == 0:
+        txn.put(SAMPLE_KEYS, digest(shard.url, sample.key), encode_key(sample_id))
+        txn.put(SAMPLE_KEYS, sample.sha256, encode_key(sample_id))
     txn.put(VECTORS, sample_id, encode_vector(view.descriptor))
     txn.put(CROPS, sample_id, encode_crop(view.crop))
     txn.put(MASKS, sample_id, encode_mask(view.mask))

@@ -106,7 +106,7 @@ def stored_image(txn: Transaction, sample: int) -> ImageSummary:
 def _image_summary(txn: Transaction, sample: int, r: SampleRecord, cluster: int | None) -> ImageSummary:
     return ImageSummary(
         sample, r.key, r.shard, r.url, r.width, r.height, r.box, r.foreground, cluster, r.strength, r.time,
-        txn.get(QUARANTINED, sample) is not None, count_copies(txn, sample),
+        txn.get(QUARANTINED, sample) is not None, count_copies(txn, sample), r.object,
     )  # fmt: skip
 
 

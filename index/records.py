@@ -45,7 +45,7 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         cursor: samples of the shard that are committed, stored or rejected.
         done: the end of the shard was reached.
         size: bytes of a local file when it was read last, to notice growth; 0 for URLs.
-        stored: samples that became images.
+        stored: images that its samples became, one for each object.
         rejected: samples that went to the rejects table.
         mtime_ns: modification time of a local file when it was read last; 0 for URLs.
         generation: contents the shard had before this one.
@@ -72,7 +72,7 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One stored image: where it came from and where its object is.
+    """One stored image, of one object of a photo: where it came from and where the object is.
 
     Attributes:
         key: webdataset key within the shard.
@@ -87,6 +87,7 @@ class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         micro: micro-cluster the sample belongs to.
         strength: similarity to its micro-cluster when it arrived.
         time: Unix time of the commit.
+        object: which of the photo's objects it shows, 0 for the largest; their images have consecutive numbers.
     """
 
     key: str
@@ -101,14 +102,16 @@ class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     micro: int
     strength: float
     time: float
+    object: int = 0
 
 
-class DeletedRecord(msgspec.Struct, frozen=True):
-    """What is left of an image that a person deleted: the position that keeps it from being read again."""
+class DeletedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is left of an image that a person deleted: the place that keeps it from being read again."""
 
     shard: str
     index: int
     time: float
+    object: int = 0
 
 
 class RejectRecord(msgspec.Struct, frozen=True, omit_defaults=True):

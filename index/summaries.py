@@ -90,7 +90,8 @@ class ImageSummary:
     """A stored image: its origin, its object's crop box in pixels and the cluster it is in.
 
     One that a person put in quarantine neither takes part in reconstructions nor answers queries. Of its ``copies``,
-    exact and near ones, nothing was stored.
+    exact and near ones, nothing was stored; they are counted with the photo's first object. ``object`` says which of
+    the photo's objects it shows, 0 for the largest; their images have consecutive ids.
     """
 
     id: int
@@ -106,6 +107,7 @@ class ImageSummary:
     time: float
     quarantined: bool
     copies: int
+    object: int
 
 
 @dataclass(frozen=True, slots=True)

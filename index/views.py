@@ -11,6 +11,10 @@ CROP_SIZE = 224
 """Side of the stored object crop in pixels."""
 
 
+MOST_OBJECTS = 4
+"""Objects that are taken of one image, unless something else is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectView:
     """One object as seen in one image.

@@ -16,11 +16,11 @@ REGISTRY = CollectorRegistry()
 _DEFINED: list[Definition] = []
 
 REASONS = (
-    "bad_vector", "bad_view", "breaks_embedder", "broken_image", "broken_mesh", "color_mode", "decode_memory",
-    "decode_timeout", "decoder_crashed", "decompression_bomb", "deleted_image", "deleted_source", "duplicate_image",
-    "duplicate_key", "forbidden_url", "near_duplicate", "no_foreground", "no_image", "not_a_file", "not_a_tar",
-    "not_embedded", "source_lost", "too_large", "too_many_bytes", "too_many_members", "too_small", "truncated_tar",
-    "unreadable_shard", "unsafe_name",
+    "bad_vector", "bad_view", "breaks_embedder", "broken_image", "broken_mesh", "collage", "color_mode", "cut_off",
+    "decode_memory", "decode_timeout", "decoder_crashed", "decompression_bomb", "deleted_image", "deleted_source",
+    "duplicate_image", "duplicate_key", "forbidden_url", "near_duplicate", "no_foreground", "no_image",
+    "not_a_file", "not_a_tar", "not_embedded", "source_lost", "too_large", "too_many_bytes", "too_many_members",
+    "too_small", "truncated_tar", "unreadable_shard", "unsafe_name",
 )  # fmt: skip
 """Everything that a sample, member, shard or query is refused for."""
 

@@ -129,7 +129,7 @@ def slow_writer(folder: Path, shards: list[str], telemetry: Telemetry, patch: py
 
 def _commit(ingest: Ingest, telemetry: Telemetry, shard: str, seeds: range, centres: int = 4) -> None:
     places = [sample(place, seed) for place, seed in enumerate(seeds)]
-    seen = [replace(one, view=view(seed, centres)) for one, seed in zip(places, seeds, strict=True)]
+    seen = [replace(one, views=(view(seed, centres),)) for one, seed in zip(places, seeds, strict=True)]
     one = batch(shard, seen, last=True)
     telemetry.batch(one.header, ingest.commit(one))
 

@@ -24,11 +24,13 @@ def view(seed: int, centres: int = 4) -> ObjectView:
     return ObjectView(vector / np.linalg.norm(vector), crop, mask, (0.0, 0.0, 50.0, 50.0), (64, 48), 0.3)
 
 
-def sample(index: int, seed: int | None = None, key: str | None = None, reject: RejectError | None = None) -> Sample:
-    """One sample, embedded or refused."""
+def sample(
+    index: int, seed: int | None = None, key: str | None = None, reject: RejectError | None = None, objects: int = 1
+) -> Sample:
+    """One sample, embedded or refused; of several objects, each lies near a centre of its own."""
     seed = index if seed is None else seed
-    found = None if reject else view(seed)
-    return Sample(index, key or f"k{index}", f"http://x/{index}", f"{seed:064d}", (64, 48), view=found, reject=reject)
+    found = () if reject else tuple(view(seed + place) for place in range(objects))
+    return Sample(index, key or f"k{index}", f"http://x/{index}", f"{seed:064d}", (64, 48), views=found, reject=reject)
 
 
 def batch(shard: str, samples: list[Sample], *, last: bool = False, start: int | None = None) -> Batch:

@@ -101,7 +101,7 @@ def _chair_view(seed: int) -> ObjectView:
 def _chair(number: int) -> Sample:
     views = _scene().views
     shown = replace(_chair_view(number), crop=_enlarged(views.crops[number]), mask=_enlarged(views.masks[number]))
-    return Sample(number, f"chair{number}", "", f"{10_000 + number:064d}", (64, 64), view=shown)
+    return Sample(number, f"chair{number}", "", f"{10_000 + number:064d}", (64, 64), views=(shown,))
 
 
 def _chairs_due(ingest: Ingest) -> ReconInput:

@@ -68,8 +68,8 @@ def restless(shard: str, count: int, size: int, seed: int = 0) -> list[Batch]:
 
 
 def _turned(place: Sample, seed: int) -> Sample:
-    assert place.view is not None
-    return replace(place, view=replace(place.view, descriptor=_restless_vector(seed + place.index)))
+    (view,) = place.views
+    return replace(place, views=(replace(view, descriptor=_restless_vector(seed + place.index)),))
 
 
 def due_job(ingest: Ingest, cluster: int | None = None, policy: Policy = POLICY) -> ReconJob:

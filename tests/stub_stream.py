@@ -20,7 +20,6 @@ from index.stream.embed import embed_batch
 from index.stream.options import HttpOptions, ReadOptions
 from index.tables import SAMPLES
 from index.views import CROP_SIZE, ObjectView
-from ops.errors import RejectError
 
 DIM = 16
 FINGERPRINT = "5" * 8
@@ -32,8 +31,8 @@ class StubBackbone:
 
     fingerprint = FINGERPRINT
 
-    def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
-        return [self._view(image) for image in images]
+    def embed_objects(self, images: Sequence[NDArray[np.uint8]], most: int) -> list[list[ObjectView]]:
+        return [[self._view(image)][:most] for image in images]
 
     def _view(self, image: NDArray[np.uint8]) -> ObjectView:
         height, width = image.shape[:2]

@@ -27,8 +27,7 @@ def unit(**changes: Any) -> np.ndarray:
 
 def with_view(index: int, **changes: Any) -> Sample:
     one = sample(index)
-    assert one.view is not None
-    return replace(one, view=replace(one.view, **changes))
+    return replace(one, views=(replace(one.views[0], **changes),))
 
 
 BAD_VECTORS: dict[str, np.ndarray] = {
@@ -98,10 +97,10 @@ def test_a_backbone_that_changes_in_mid_stream_ends_the_run_and_leaves_what_was_
     class Changing(StubBackbone):
         embedded = 0
 
-        def embed(self, images: Any) -> Any:
+        def embed_objects(self, images: Any, most: int) -> Any:
             self.embedded += 1
             self.fingerprint = StubBackbone.fingerprint if self.embedded < 3 else "0" * 8
-            return super().embed(images)
+            return super().embed_objects(images, most)
 
     shard = write_shard(tmp_path / "0.tar", [f"k{i}" for i in range(20)])
     changing = Changing()

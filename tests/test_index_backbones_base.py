@@ -89,3 +89,35 @@ def test_patches_are_batched_and_float32() -> None:
     expected = crops[-1, :56, :56].reshape(-1, 3).mean(axis=0)
     assert np.allclose(features[-1, :, 0, 0], expected, atol=1e-2)
     assert torch.from_numpy(features).shape == (BATCH_SIZE + 1, 3, 4, 4)
+
+
+def two_squares() -> np.ndarray:
+    image = square((250, 60, 230), corner=20, side=60)
+    image[120:170, 160:210] = (90, 250, 230)
+    return image
+
+
+def test_every_object_of_an_image_gets_a_view_of_its_own() -> None:
+    backbone = BrightnessBackbone()
+    several, nothing, one = backbone.embed_objects([two_squares(), square((20, 20, 20)), square((255, 200, 220))])
+    assert isinstance(several, list) and isinstance(one, list) and isinstance(nothing, RejectError)
+    assert [round((view.box[0] + view.box[2]) / 2) for view in several] == [50, 185]
+    assert several[0].descriptor[0] > 0.6 > 0.4 > several[1].descriptor[0]
+    assert len(one) == 1 and np.array_equal(one[0].descriptor, backbone.embed([square((255, 200, 220))])[0].descriptor)
+    (largest,) = backbone.embed([two_squares()])
+    assert isinstance(largest, ObjectView) and np.array_equal(largest.mask, several[0].mask)
+    assert [len(found) for found in backbone.embed_objects([two_squares()], most=1)] == [1]
+
+
+def test_many_objects_do_not_make_a_batch_longer() -> None:
+    backbone = BrightnessBackbone()
+    found = backbone.embed_objects([two_squares()] * BATCH_SIZE)
+    assert [len(views) for views in found if isinstance(views, list)] == [2] * BATCH_SIZE
+    assert max(backbone.batches) == BATCH_SIZE
+
+
+def test_a_cut_off_object_is_refused_for_a_shape_and_taken_as_a_query() -> None:
+    image = square((255, 255, 255), corner=0, side=100)
+    (view,), (refused,) = BrightnessBackbone().embed([image]), BrightnessBackbone().embed_objects([image])
+    assert isinstance(view, ObjectView)
+    assert isinstance(refused, RejectError) and refused.reason == "cut_off"

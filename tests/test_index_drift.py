@@ -33,7 +33,7 @@ def test_it_rises_when_something_else_arrives() -> None:
 @pytest.mark.parametrize("clusterer", ["linkage", "dbstream"])
 def test_the_sums_that_it_starts_with_are_those_of_the_stored_vectors(tmp_path: Path, clusterer: str) -> None:
     ingest = open_ingest(tmp_path, clusterer)
-    vectors = [s.view.descriptor for one in stream("/a.tar", 48, 16) for s in one.samples if s.view is not None]
+    vectors = [view.descriptor for one in stream("/a.tar", 48, 16) for s in one.samples for view in s.views]
     reports = [ingest.commit(one) for one in stream("/a.tar", 48, 16)]
     ingest.close()
     ingest = open_ingest(tmp_path, clusterer)

@@ -103,7 +103,7 @@ def test_a_restart_after_any_batch_ends_as_an_uninterrupted_run(tmp_path: Path, 
 
 
 def test_the_end_of_a_stream_groups_what_came_since_the_last_repair(tmp_path: Path) -> None:
-    novel = [replace(sample(i, 5000 + i), view=view(5 + 40 * i, centres=40)) for i in range(12)]
+    novel = [replace(sample(i, 5000 + i), views=(view(5 + 40 * i, centres=40),)) for i in range(12)]
     feed(tmp_path, [*stream("a", 160, 16), batch("new", novel)])
     before = partition(tmp_path)
     ingest = open_ingest(tmp_path)
@@ -275,8 +275,7 @@ def test_another_backbone_is_refused(tmp_path: Path) -> None:
 def test_stored_pixels_come_back(tmp_path: Path) -> None:
     feed(tmp_path, [batch("a", [sample(5)], start=0)])
     library = open_library(tmp_path)
-    given = sample(5).view
-    assert given is not None
+    (given,) = sample(5).views
     assert np.array_equal(library.mask(0), given.mask)
     assert np.abs(library.crop(0).astype(int) - given.crop).max() <= 3
     (_, vector), *_ = library.vectors()

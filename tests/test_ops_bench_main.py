@@ -42,7 +42,7 @@ def test_kills_write_their_section_and_fail_if_anything_was_lost(
         asked.extend(arguments[:4])
         return [FaultSection("Kills", str(arguments[3]), [], [FaultRow("SIGKILL", "somewhere", 5, losses)])]
 
-    monkeypatch.setattr("ops.bench.__main__.run_kills", run)
+    monkeypatch.setattr("ops.bench.commands.faults.run_kills", run)
     page, out = tmp_path / "faults.md", tmp_path / "faults.json"
     options = ("--kills", 5, "--daemon-kills", 0, "--seed", 3, "--work", tmp_path, "--write", page, "--json", out)
     assert _call(monkeypatch, "kills", *options) == losses

@@ -383,6 +383,7 @@ _IMAGE_COLUMNS: tuple[Column[ImageSummary], ...] = (
     ("pixels", lambda i: f"{i.width} x {i.height}"),
     ("strength", lambda i: float(i.strength)),
     ("copies", lambda i: i.copies),
+    ("object", lambda i: i.object),
     ("from", lambda i: i.url or "-"),
 )
 _REJECT_COLUMNS: tuple[Column[RejectSummary], ...] = (

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from index.backbones.refine import threshold
 from index.views import CROP_SIZE
-from ops.errors import RejectError
 
 MARGIN = 1.2
 """Side of the square crop over the longer side of the object's box."""
@@ -55,20 +53,13 @@ def main_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept & mask
 
 
-def locate(saliency: NDArray[np.float32], image_size: tuple[int, int]) -> Box | RejectError:
-    """Find the object in a squashed image's saliency.
+def box_around(mask: NDArray[np.bool_], image_size: tuple[int, int]) -> Box:
+    """The square crop around an object, with its margin; it may reach beyond the image.
 
     Args:
-        saliency: ``(S, S)`` in [0, 1], of the image squashed to a square.
-        image_size: ``(width, height)`` of the original image in pixels.
-
-    Returns:
-        The square crop around it, which may reach beyond the image, or a ``no_foreground`` rejection where too
-        little of the image stands out, or all of it.
+        mask: ``(H, W)``, of the image at any scale, or squashed; not empty.
+        image_size: ``(width, height)`` of the image in pixels.
     """
-    mask = main_components(saliency > threshold(saliency))
-    if not MIN_FOREGROUND <= (share := float(mask.mean())) <= MAX_FOREGROUND:
-        return RejectError("no_foreground", f"the object covers {share:.2%} of the image")
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     scale_x, scale_y = image_size[0] / mask.shape[1], image_size[1] / mask.shape[0]
     x0, x1 = columns[0] * scale_x, (columns[-1] + 1) * scale_x

@@ -44,7 +44,7 @@ def content_name(shard: str, generation: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample of a batch: its pixels or, once embedded, its view; or why it is refused.
+    """One sample of a batch: its pixels or, once embedded, its objects; or why it is refused.
 
     Attributes:
         index: position within the shard.
@@ -53,7 +53,7 @@ class Sample:
         sha256: hex digest of the encoded image, empty if there was none.
         size: original ``(width, height)``.
         image: ``(H, W, 3)`` uint8, shrunk; None once embedded or if refused.
-        view: the embedded object; None before, or if refused.
+        views: the embedded objects, largest first; empty before, or if refused.
         signature: of the whole image; None if it shows nothing, or is refused.
         reject: why the sample is refused.
     """
@@ -64,7 +64,7 @@ class Sample:
     sha256: str
     size: tuple[int, int] = (0, 0)
     image: NDArray[np.uint8] | None = None
-    view: ObjectView | None = None
+    views: tuple[ObjectView, ...] = ()
     signature: Signature | None = None
     reject: RejectError | None = None
 

@@ -1,4 +1,4 @@
-"""A batch of pixels becomes a batch of views; images without an object are refused."""
+"""A batch of pixels becomes a batch of objects; images without one are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.stream.batch import Batch, Sample
-from index.views import ObjectView
+from index.views import MOST_OBJECTS, ObjectView
 from ops.errors import RejectError
 from ops.faults import reach
 
@@ -23,12 +23,14 @@ class Encoder(Protocol):
     def fingerprint(self) -> str:
         """Digest of its weights and preprocessing."""
 
-    def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
-        """The view of each RGB image ``(H, W, 3)``, or why there is none."""
+    def embed_objects(
+        self, images: Sequence[NDArray[np.uint8]], most: int
+    ) -> Sequence[Sequence[ObjectView] | RejectError]:
+        """Up to ``most`` objects of each RGB image ``(H, W, 3)``, largest first, or why there is none."""
 
 
-def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
-    """Embeds every decoded image of a batch; pixels are dropped, views kept.
+def embed_batch(backbone: Encoder, batch: Batch, most: int = MOST_OBJECTS) -> Batch:
+    """Embeds the objects of every decoded image of a batch, ``most`` of each; pixels are dropped, views kept.
 
     Boxes are given in pixels of the original image, whatever size it was shrunk to.
     """
@@ -36,7 +38,7 @@ def embed_batch(backbone: Encoder, batch: Batch) -> Batch:
     reach("embed.before", [sample.key for sample in batch.samples if sample.image is not None])
     places = [place for place, sample in enumerate(batch.samples) if sample.image is not None]
     images = [image for sample in batch.samples if (image := sample.image) is not None]
-    results = backbone.embed(images) if images else []
+    results = backbone.embed_objects(images, most) if images else []
     samples = list(batch.samples)
     for place, result in zip(places, results, strict=True):
         samples[place] = _embedded(samples[place], result)
@@ -50,10 +52,10 @@ def joined(parts: Sequence[Batch]) -> Batch:
     return replace(parts[0], samples=samples, embed_seconds=sum(part.embed_seconds for part in parts))
 
 
-def _embedded(sample: Sample, result: ObjectView | RejectError) -> Sample:
+def _embedded(sample: Sample, result: Sequence[ObjectView] | RejectError) -> Sample:
     if isinstance(result, RejectError):
         return replace(sample, image=None, reject=result)
-    return replace(sample, image=None, view=in_original(result, sample.size))
+    return replace(sample, image=None, views=tuple(in_original(view, sample.size) for view in result))
 
 
 def in_original(view: ObjectView, size: tuple[int, int]) -> ObjectView:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
-from index.backbones.crop import BACKDROP, cut, locate
+from index.backbones.crop import BACKDROP, box_around, cut, main_components
 from ops.bench.poses import random_rotations, rotation_errors, score_poses
 from ops.bench.reconstruct import Picture, find_views, read_pictures
 from ops.bench.report import Measure, Report
 from ops.bench.trials import RIVAL
 from ops.bench.truth import Array, TrueImage, Truth, load_truth
-from ops.errors import RejectError, SourceError
+from ops.errors import SourceError
 from recon import ReconConfig, reconstruct
 from recon.config import Effort, Recipe
 from recon.types import Views
@@ -159,9 +159,9 @@ def true_views(backbone: Backbone, pictures: Sequence[Picture], masks: Sequence[
     """
     crops, cuts = [], []
     for picture, mask in zip(pictures, masks, strict=True):
-        box = locate(mask.astype(np.float32), (picture.shape[1], picture.shape[0]))
-        if isinstance(box, RejectError):
-            raise SourceError(f"a true mask holds no object: {box.detail}")
+        if not mask.any():
+            raise SourceError("a true mask holds no object")
+        box = box_around(main_components(mask), (picture.shape[1], picture.shape[0]))
         crops.append(cut(picture, box, BACKDROP))
         cuts.append(cut(mask.astype(np.float32), box, 0.0) > 0.5)
     return make_views(backbone, np.arange(len(crops)), np.stack(crops), np.stack(cuts))

@@ -103,7 +103,7 @@ def _mine(cursor: ShardCursor, ingest: Ingest, encoder: ColourEncoder, shard: st
     """Mines one shard to its end; images stored in all, and bytes of the index."""
     start, last = 0, False
     while not last:
-        batch = embed_batch(encoder, cursor.read(shard, start, count))
+        batch = embed_batch(encoder, cursor.read(shard, start, count), most=1)
         report = ingest.commit(batch)
         start, last = batch.header.end, batch.header.last
     return report.total_images, report.index_bytes

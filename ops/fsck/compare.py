@@ -11,7 +11,8 @@ from typing import TypeVar
 from ops.fsck.raw import RawState, number, numbers, packed
 
 T = TypeVar("T")
-Place = tuple[str, str]
+Place = tuple[str, str, int]
+"""Shard and key of a photo, and which of its objects."""
 """Shard and key of an image; the same in two states that read the same stream, as its number need not be."""
 
 
@@ -21,7 +22,7 @@ class _Contents:
     vectors: Counter[tuple[Place, bytes]]
     groups: set[frozenset[Place]]
     outliers: set[Place]
-    rejects: Counter[tuple[Place, str]]
+    rejects: Counter[tuple[tuple[str, str], str]]
     cursors: Counter[tuple[str, int, bool]]
     shapes: Counter[tuple[Place, int, str, int, int]]
 
@@ -61,7 +62,7 @@ def _contents(folder: Path) -> _Contents:
         vectors: Counter[tuple[Place, bytes]] = Counter()
         owners = {number(key): record["cluster"] for key, record in state.records("micros")}
         for key, record in state.records("samples"):
-            place = (record["shard"], record["key"])
+            place = (record["shard"], record["key"], record.get("object", 0))
             images[place, record["sha256"]] += 1
             vectors[place, state.get("vectors", packed(number(key))) or b""] += 1
             groups[owners[record["micro"]]].add(place)
@@ -76,7 +77,7 @@ def _shapes(state: RawState, first: dict[int, Place]) -> Counter[tuple[Place, in
     """Versions, by the first image of their cluster, which no two clusters share."""
     found: Counter[tuple[Place, int, str, int, int]] = Counter()
     for key, record in state.records("shapes"):
-        place = first.get(numbers(key, 2)[0], ("retired", ""))
+        place = first.get(numbers(key, 2)[0], ("retired", "", 0))
         found[place, record["version"], record["outcome"], record["views"], record["at"]] += 1
     return found
 

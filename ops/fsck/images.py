@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ops.fsck.findings import Finding, error, note
-from ops.fsck.raw import RawState, number, packed
+from ops.fsck.raw import RawState, Record, number, packed
 
 KEYS, DIGESTS, VECTORS, PIXELS = "image keys", "image digests", "vectors", "crops and masks"
 _PLACE_LENGTH = 32  # of the digest of shard and key; that of a file is twice as long
@@ -23,14 +23,15 @@ def check_keys(state: RawState) -> Iterator[Finding]:
     yield from _numbers(state)
     for key, record in state.records("samples"):
         found = state.get("sample_keys", _place(record["shard"], record["key"]))
-        if found != key:
+        if found != _first(key, record):
             other = "nothing" if found is None else f"image {number(found)}"
             what = f"image {number(key)}, {record['key']!r} of {record['shard']}: its key leads to {other}"
             yield error(KEYS, f"{what}; it may be stored twice")
     kept = sum(len(key) == _PLACE_LENGTH for key in state.keys("sample_keys"))
-    images = state.count("samples") + state.count("deleted")  # a deleted image keeps its key, so that it stays away
-    if kept != images:
-        yield error(KEYS, f"{kept} keys for {images} images")
+    # A deleted image keeps its key, so that it stays away; all objects of a photo have one.
+    photos = sum(not record.get("object", 0) for name in ("samples", "deleted") for _, record in state.records(name))
+    if kept != photos:
+        yield error(KEYS, f"{kept} keys for {photos} photos")
 
 
 def _numbers(state: RawState) -> Iterator[Finding]:
@@ -53,12 +54,13 @@ def check_digests(state: RawState) -> Iterator[Finding]:
     deleted = set(state.keys("deleted"))
     first: dict[str, bytes] = {}
     for key, record in state.records("samples"):
-        twin = first.setdefault(record["sha256"], key)
+        own = _first(key, record)
+        twin = first.setdefault(record["sha256"], own)
         found = state.get("sample_keys", record["sha256"].encode())
         if found != twin and found not in deleted:
             other = "nothing" if found is None else f"image {number(found)}"
             yield error(DIGESTS, f"image {number(key)}: the digest of its file leads to {other}")
-        if twin != key:
+        if twin != own:
             yield note(DIGESTS, f"image {number(key)} is the same file as image {number(twin)}", OLDER)
     kept = sum(
         len(key) != _PLACE_LENGTH and (key.decode("ascii", "replace") in first or image not in deleted)
@@ -66,6 +68,11 @@ def check_digests(state: RawState) -> Iterator[Finding]:
     )
     if kept != len(first):
         yield error(DIGESTS, f"{kept} digests for {len(first)} different files")
+
+
+def _first(key: bytes, record: Record) -> bytes:
+    """Key of the image of the photo's first object."""
+    return packed(number(key) - int(record.get("object", 0)))
 
 
 def _place(shard: str, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Every position of a shard up to its cursor is one image, stored or deleted, or one reject; its counts agree."""
+"""Every position of a shard up to its cursor is one photo, stored or deleted, or one reject; its counts agree."""
 
 from __future__ import annotations
 
@@ -10,42 +10,48 @@ from ops.fsck.findings import Finding, error
 from ops.fsck.raw import RawState, Record, number
 
 SHARDS = "shards"
+Place = tuple[int, int]
+"""Position in the shard, and which object of the photo."""
 
 
 def check_shards(state: RawState) -> Iterator[Finding]:
     """Cursors, images and rejects of each shard."""
-    positions, misplaced = _positions(state)
+    places, misplaced = _places(state)
     yield from misplaced
     rejects: dict[str, list[Record]] = defaultdict(list)
     for _, reject in state.records("rejects"):
         rejects[reject["shard"]].append(reject)
-    deleted: dict[str, list[int]] = defaultdict(list)
+    deleted: dict[str, list[Place]] = defaultdict(list)
     for _, image in state.records("deleted"):
-        deleted[image["shard"]].append(image["index"])
+        deleted[image["shard"]].append(_place(image))
     for key, record in state.records("shards"):
         url = record["url"]
         digest = hashlib.blake2b(url.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest().encode()
         if digest != key:
             yield error(SHARDS, f"{url} is kept under the key of another shard")
-        yield from _shard(record, positions.pop(url, []), rejects.pop(url, []), deleted.pop(url, []))
-    for url in sorted({*positions, *rejects, *deleted}):
+        yield from _shard(record, places.pop(url, []), rejects.pop(url, []), deleted.pop(url, []))
+    for url in sorted({*places, *rejects, *deleted}):
         yield error(SHARDS, f"images or rejects are of {url}, which has no record")
 
 
-def _positions(state: RawState) -> tuple[dict[str, list[int]], list[Finding]]:
-    """Positions of the images by shard; findings where an image's number contradicts the order of its shard."""
-    positions: dict[str, list[int]] = defaultdict(list)
+def _place(image: Record) -> Place:
+    return int(image["index"]), int(image.get("object", 0))
+
+
+def _places(state: RawState) -> tuple[dict[str, list[Place]], list[Finding]]:
+    """Places of the images by shard; findings where an image's number contradicts the order of its shard."""
+    places: dict[str, list[Place]] = defaultdict(list)
     findings = []
     for key, record in state.records("samples"):
-        before = positions[record["shard"]]
-        if before and record["index"] <= before[-1]:
-            place = f"position {record['index']} of {record['shard']}"
-            findings.append(error(SHARDS, f"image {number(key)} is {place}, which was stored before"))
-        before.append(record["index"])
-    return positions, findings
+        before, place = places[record["shard"]], _place(record)
+        if before and place <= before[-1]:
+            where = f"position {record['index']} of {record['shard']}"
+            findings.append(error(SHARDS, f"image {number(key)} is {where}, which was stored before"))
+        before.append(place)
+    return places, findings
 
 
-def _shard(record: Record, images: list[int], rejects: list[Record], deleted: list[int]) -> Iterator[Finding]:
+def _shard(record: Record, images: list[Place], rejects: list[Record], deleted: list[Place]) -> Iterator[Finding]:
     url, cursor = record["url"], record.get("cursor", 0)
     stored, rejected = record.get("stored", 0), record.get("rejected", 0)
     if stored != len(images):
@@ -55,7 +61,14 @@ def _shard(record: Record, images: list[int], rejects: list[Record], deleted: li
     if record.get("deleted", 0) != len(deleted):
         yield error(SHARDS, f"{url} says {record.get('deleted', 0)} deleted images, {len(deleted)} are known")
     refused = [reject["index"] for reject in rejects if reject.get("index", -1) >= 0]
-    places = Counter([*images, *deleted, *refused])
+    taken = Counter([*images, *deleted])
+    # The objects of a photo are numbered without gaps, so the photo is there as often as its first one.
+    gaps = [position for position, object_ in taken if object_ and (position, object_ - 1) not in taken]
+    if gaps:
+        yield error(SHARDS, f"{url}: an object of position {min(gaps)} is lost")
+    places = Counter(refused)
+    for (position, object_), times in taken.items():
+        places[position] += times - bool(object_)
     twice = [place for place, times in places.items() if times > 1]
     if twice:
         yield error(SHARDS, f"{url}: position {min(twice)} was taken in {places[min(twice)]} times")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from index.views import CROP_SIZE, ObjectView
-from ops.errors import RejectError
 
 GRID = 4
+_DARK = 64
 DIM = GRID * GRID * 3
 _SIDE = 64
 _FAMILIES, _MEMBERS = 6, 18
@@ -78,9 +78,9 @@ class ColourEncoder:
     name = "colours"
     fingerprint = "c0104125"
 
-    def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
-        """One view an image; the whole image is the object."""
-        return [self._view(image) for image in images]
+    def embed_objects(self, images: Sequence[NDArray[np.uint8]], most: int) -> list[list[ObjectView]]:
+        """The whole image is one object; where its first corner is dark, its left half is another."""
+        return [[self._view(part) for part in _parts(image)[:most]] for image in images]
 
     def _view(self, image: NDArray[np.uint8]) -> ObjectView:
         picture = Image.fromarray(image)
@@ -90,3 +90,8 @@ class ColourEncoder:
         size = (image.shape[1], image.shape[0])
         box = (0.0, 0.0, float(size[0]), float(size[1]))
         return ObjectView(colours / max(float(np.linalg.norm(colours)), 1e-6), crop, mask, box, size, 1.0)
+
+
+def _parts(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    dark = int(image[0, 0].min()) < _DARK
+    return [image, image[:, : image.shape[1] // 2]] if dark else [image]

@@ -85,6 +85,7 @@ export interface ImageSummary {
   time: number;
   quarantined: boolean;
   copies: number;
+  object: number;
 }
 
 export type Vector = [number, number, number];
