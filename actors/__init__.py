@@ -12,5 +12,3 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_task_retry_delay_ms", "1000")
 # A busy machine may take longer than Ray's 30 seconds to start its head.
 os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "180")
-# Idle OpenMP threads that spin starve the other actors of a small machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

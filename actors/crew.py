@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,10 +48,26 @@ def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: f
         # "local": without it Ray joins whatever cluster was started on this machine, and fails for being given CPUs.
         options |= {"address": "local", "num_cpus": cpus, "object_store_memory": object_store_mib * 2**20}
     try:
-        ray.init(**options)
+        with _patient_workers():
+            ray.init(**options)
     except Exception as error:  # Ray raises bare ones too, such as when a busy machine takes too long to start it
         where = f"the Ray cluster at {address}" if address else "a local Ray"
         raise ConfigError(f"cannot start on {where}: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _patient_workers() -> Iterator[None]:
+    """What a local Ray is started in: idle OpenMP threads that spin starve the other actors of a small machine.
+
+    This process itself computes now and then, and alone, and threads that sleep at once would double its time.
+    """
+    given = "OMP_WAIT_POLICY" in os.environ
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        yield
+    finally:
+        if not given:
+            del os.environ["OMP_WAIT_POLICY"]
 
 
 def stop_ray() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -41,7 +42,11 @@ class QueryMatch:
 
 
 class ImageQuery:
-    """Answers queries by image; loads the library's backbone on the first and keeps it."""
+    """Answers queries by image; loads the library's backbone on the first and keeps it.
+
+    The backbone runs in one thread: OpenMP keeps a team of workers for each thread that computes, and with more of them
+    than cores each step waits for the scheduler.
+    """
 
     def __init__(self, library: Library, decode: Decode, load: Callable[[str], Backbone] | None = None) -> None:
         """Prepares a query; nothing heavy is loaded yet.
@@ -58,6 +63,7 @@ class ImageQuery:
         self._search: SimilaritySearch | None = None
         self._lock = Lock()
         self._turns = Lock()
+        self._encoder = ThreadPoolExecutor(1, "encoder")
 
     def __call__(self, raw: bytes, limit: int = 10, register: int = 0) -> Page[QueryMatch]:
         """The nearest clusters of an image's main object, best first, on one page.
@@ -77,7 +83,7 @@ class ImageQuery:
         """
         pixels, size = self._decode(raw, MAX_SIDE)
         backbone, search = self.backbone(), self._neighbours()
-        found = backbone.embed([pixels])[0]
+        found = self._encoder.submit(backbone.embed, [pixels]).result()[0]
         if isinstance(found, RejectError):
             raise found
         matches = [self._match(hit) for hit in search.query(found.descriptor)[:limit]]
@@ -103,17 +109,19 @@ class ImageQuery:
             FingerprintError: the backbone here is not the one the library was made with.
             BackboneError: the backbone can't be loaded.
         """
-        with self._lock:
-            if self._backbone is None:
-                status = self._library.status()
-                backbone = self._load(status.backbone)
-                if backbone.fingerprint != status.fingerprint:
-                    raise FingerprintError(
-                        f"the library was made with backbone {status.backbone} ({status.fingerprint}), the one "
-                        f"installed here is {backbone.fingerprint}; their descriptors can't be compared"
-                    )
-                self._backbone = backbone
-            return self._backbone
+        return self._backbone or self._encoder.submit(self._loaded).result()
+
+    def _loaded(self) -> Backbone:
+        if self._backbone is None:
+            status = self._library.status()
+            backbone = self._load(status.backbone)
+            if backbone.fingerprint != status.fingerprint:
+                raise FingerprintError(
+                    f"the library was made with backbone {status.backbone} ({status.fingerprint}), the one "
+                    f"installed here is {backbone.fingerprint}; their descriptors can't be compared"
+                )
+            self._backbone = backbone
+        return self._backbone
 
     def _neighbours(self) -> SimilaritySearch:
         from index.search import SimilaritySearch  # FAISS takes long to import

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -61,3 +62,16 @@ def test_without_an_address_ray_is_started_and_none_that_runs_is_joined(
     crew.start_ray(address, num_cpus=1, object_store_mib=100, needed_cpus=2.5)
     assert given["address"] == joined
     assert given.get("num_cpus") == (None if address else 3)
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_workers_of_a_local_ray_wait_asleep_and_this_process_as_before(
+    own: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if own is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", own)
+    monkeypatch.setattr(ray, "init", lambda **options: seen.append(os.environ.get("OMP_WAIT_POLICY")))
+    crew.start_ray("", num_cpus=1, object_store_mib=100, needed_cpus=1.0)
+    assert seen == [own or "PASSIVE"] and os.environ.get("OMP_WAIT_POLICY") == own

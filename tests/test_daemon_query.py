@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,21 @@ def test_broken_images_are_refused_before_anything_is_loaded(library: Library) -
 def test_an_image_without_an_object_is_refused(library: Library) -> None:
     with pytest.raises(RejectError, match="no_foreground"):
         ImageQuery(library, decode_image, loading(FakeBackbone(), []))(png((200, 0, 0)))
+
+
+def test_the_backbone_always_runs_in_the_same_thread(library: Library) -> None:
+    seen: list[int] = []
+
+    class Watched(FakeBackbone):
+        def embed(self, images: Sequence[NDArray[np.uint8]]) -> list[ObjectView | RejectError]:
+            seen.append(get_ident())
+            return super().embed(images)
+
+    def load(name: str) -> Any:
+        seen.append(get_ident())
+        return Watched()
+
+    query = ImageQuery(library, decode_image, load)
+    with ThreadPoolExecutor(3) as askers:
+        assert all(askers.map(lambda _: query(png((1, 0, 0))), range(6)))
+    assert len(seen) == 7 and len(set(seen)) == 1
