@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ops.bench import categories as categories_benchmark
 from ops.bench import correspond as correspond_benchmark
+from ops.bench import curve as curve_benchmark
 from ops.bench import furniture as furniture_benchmark
 from ops.bench import keypoints as keypoints_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
@@ -31,6 +32,7 @@ from ops.bench.commands.options import (
     show,
 )
 from ops.bench.pictures import draw_library
+from ops.bench.rebuilt import Settings as Rebuilds
 
 
 @app.command(epilog="example: python -m ops.bench furniture --data DATA --state STATE --json figures.json")
@@ -41,6 +43,21 @@ def furniture(
 ) -> None:
     """Clusters, masks, poses and shapes of a finished library."""
     show(lambda: furniture_benchmark.run(data, state), json)
+
+
+@app.command(epilog="example: python -m ops.bench curve --data demo-state/crawl --state demo-state/library --first 30")
+def curve(
+    state: Annotated[Path, typer.Option(help="State directory of a run on these data, finished or not.")],
+    data: Data = DATA,
+    rebuild: Annotated[bool, typer.Option(help="Make the baseline too, which takes longer than the run did.")] = True,
+    first: Annotated[int, typer.Option(min=1, help="Images of the baseline's first rebuild.")] = 75,
+    effort: EffortChoice = "quick",
+    device: Device = "cpu",
+    json: Json = None,
+) -> None:
+    """The library as the stream goes on, by what the daemon published when, beside a rebuild at every doubling."""
+    settings = Rebuilds(first, effort, device=device) if rebuild else None
+    show(lambda: curve_benchmark.run(data, state, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --seeds 3 --strangers 0.3")

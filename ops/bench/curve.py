@@ -1,0 +1,144 @@
+"""How the library gets better as the stream goes on, beside a library that is rebuilt at every doubling.
+
+What the daemon's own schedule published is read from its feed and judged version by version; nothing is run again but
+the baseline (`ops.bench.rebuilt`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from index.jobs import MESH
+from index.library import Library, open_library
+from index.paging import MAX_LIMIT
+from index.summaries import ChangeSummary, ClusterSummary, Page, ShapeSummary
+from ops.bench.rebuilt import Settings, Tell, rebuild
+from ops.bench.report import Better, Measure, Report
+from ops.bench.shapes import Judge
+from ops.bench.snapshot import Snapshot, every, take_snapshot
+from ops.bench.truth import Truth, load_mesh, load_truth
+from ops.bench.worth import Held, Point, judged, point
+
+_REBUILT = "rebuilt at every doubling"
+
+
+def run(data: Path, state: Path, settings: Settings | None, tell: Tell) -> Report:
+    """Draws the curve of a finished state.
+
+    Args:
+        data: folder with truth.
+        state: of a daemon that has mined the data.
+        settings: of the baseline, which takes longer than the run did; None for none.
+        tell: told of each rebuild.
+
+    Raises:
+        SourceError: the data have no truth.
+        StateError: the state directory is none, or holds none of these images.
+    """
+    truth = load_truth(data)
+    with closing(open_library(state)) as library:
+        snapshot, judge = take_snapshot(library, truth), Judge(truth)
+        versions = list(_versions(library))
+        changes = list(every(lambda after: library.changes(after=after, limit=MAX_LIMIT)))
+        published = [version for version in versions if version.outcome == "published"]
+        held = {(v.id, v.version): _held(library, v, snapshot, truth, judge) for v in published}
+        points = curve(changes, held)
+        rebuilt = rebuild(library, snapshot, truth, judge, settings, tell) if settings else None
+    facts: dict[str, str | int | float] = {
+        "images": points[-1].images, "versions": len(versions), "published": len(published),
+        "seconds of the run": points[-1].seconds,
+    }  # fmt: skip
+    measures = measures_of(points, versions, rebuilt)
+    return Report(f"{data.name}: the library as the stream goes on", measures, facts)
+
+
+def measures_of(
+    points: Sequence[Point], versions: Sequence[ShapeSummary], rebuilt: Sequence[Point] | None
+) -> list[Measure]:
+    """Areas and ends of the curve beside the baseline's; the seconds of the latter's last point are all it spent."""
+    images, seconds = points[-1].images, points[-1].seconds
+
+    def beside(name: str, value: Callable[[Sequence[Point]], float], better: Better = "higher") -> Measure:
+        return Measure(name, value(points), better, {_REBUILT: value(rebuilt)} if rebuilt else {})
+
+    spent = sum(version.seconds for version in versions)
+    return [
+        beside("area under the F-score, by images", lambda of: area([(p.images, p.fscore) for p in of], images)),
+        beside("area under the cameras < 30°, by images", lambda of: area([(p.images, p.right) for p in of], images)),
+        beside("F-score of all images at the end", lambda of: of[-1].fscore),
+        beside("cameras < 30° of all images at the end", lambda of: of[-1].right),
+        Measure("area under the F-score, by time", area([(p.seconds, p.fscore) for p in points], seconds)),
+        Measure("seconds of reconstruction", spent, "lower", {_REBUILT: rebuilt[-1].seconds} if rebuilt else {}),
+        Measure("versions whose level rose", rises(versions), "lower"),
+    ]
+
+
+def curve(changes: Sequence[ChangeSummary], held: dict[tuple[int, int], Held]) -> list[Point]:
+    """What the library held after each change.
+
+    Args:
+        changes: the feed.
+        held: what each published version holds, by cluster and version.
+    """
+    now: dict[int, Held] = {}
+    began = changes[0].time
+    points = []
+    for change in changes:
+        for gone in _ended(change):
+            now.pop(gone, None)
+        if change.kind in ("published", "rolled_back") and change.cluster is not None and change.version is not None:
+            # Of a cluster that was deleted since nothing is known any more.
+            now[change.cluster] = held.get((change.cluster, change.version), Held(0, 0.0, 0))
+        points.append(point(change.at, change.time - began, now.values()))
+    return points
+
+
+def area(steps: Sequence[tuple[float, float]], end: float) -> float:
+    """Mean height of a curve of steps from 0 to an end; each height holds until the next place."""
+    places = np.array([min(place, end) for place, _ in steps] + [end], float)
+    heights = np.array([height for _, height in steps], float)
+    return float((np.diff(places) * heights).sum() / end) if end else 0.0
+
+
+def rises(versions: Iterable[ShapeSummary]) -> int:
+    """Publications whose level, the first loss times all held-out ratios, is above that of the one before."""
+    levels: dict[int, float] = {}
+    count = 0
+    for version in versions:
+        if version.outcome == "published" and version.judge != "person":
+            count += version.level > levels.get(version.id, np.inf)
+            levels[version.id] = version.level
+    return count
+
+
+def _ended(change: ChangeSummary) -> tuple[int, ...]:
+    if change.kind == "merged":
+        return change.others
+    return (change.cluster,) if change.kind in ("dissolved", "deleted") and change.cluster is not None else ()
+
+
+def _versions(library: Library) -> Iterator[ShapeSummary]:
+    """Every version of every cluster that ever was, in order."""
+    for retired in (False, True):
+
+        def page(after: str | None, retired: bool = retired) -> Page[ClusterSummary]:
+            return library.clusters(order="id", retired=retired, after=after, limit=MAX_LIMIT)
+
+        for cluster in every(page):
+            yield from library.versions(cluster.id)
+
+
+def _held(library: Library, version: ShapeSummary, snapshot: Snapshot, truth: Truth, judge: Judge) -> Held:
+    keys = {image.id: image.key for image in snapshot.images}
+    cameras = [c for c in library.cameras(version.id, version.version) if c.image in keys and c.weight > 0]
+    if not cameras:
+        return Held(0, 0.0, 0)
+    then = every(lambda after: library.shapes_at(version.at, after=after, limit=MAX_LIMIT))
+    # As the stream has ended several versions have one moment, and a cluster may have gone in it.
+    images = next((shape.images for shape in then if shape.id == version.id), version.views)
+    mesh = load_mesh(library.artifact(version.id, MESH, version.version))
+    return judged([keys[c.image] for c in cameras], np.array([c.R for c in cameras], float), mesh, images, truth, judge)
