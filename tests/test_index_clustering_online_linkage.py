@@ -222,3 +222,18 @@ def test_a_cluster_of_nothing_but_what_was_handed_back_is_told_when_it_ends() ->
     assert clusterer.forget({each: np.zeros((0, vectors.shape[1]), np.float32) for each in own}) == []
     assert LineageEvent("dissolved", guest) in clusterer.repair()
     assert cluster_of(clusterer, micro) == OUTLIER
+
+
+@pytest.mark.parametrize(("groups", "each", "noise"), [(40, 24, 0.05), (60, 12, 0.1)])
+def test_groups_whose_images_are_nearly_the_same_stay_apart(groups: int, each: int, noise: float) -> None:
+    """Each is a micro-cluster or two, whose nearest neighbours are of other groups."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(groups, 64))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    truth = random.permutation(np.repeat(np.arange(groups), each))
+    vectors = (centres[truth] + noise * random.normal(size=(len(truth), 64)) / 8).astype(np.float32)
+    clusterer = OnlineLinkage()
+    micros = np.concatenate([clusterer.learn_many(part).micros for part in np.array_split(vectors, 20)])
+    clusterer.settle()
+    assert len(np.unique(micros)) < 2 * groups
+    assert adjusted_rand_score(truth, clusterer.labels_of(micros)) > 0.8

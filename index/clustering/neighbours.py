@@ -29,17 +29,18 @@ Sparse: TypeAlias = Any
 """A scipy.sparse.csr_matrix; SciPy ships no types."""
 
 
-def walk_profiles(rows: NDArray[np.float32], floor: float) -> Sparse:
+def walk_profiles(rows: NDArray[np.float32], counts: NDArray[np.int64], floor: float) -> Sparse:
     """Where walks from each row end.
 
     Args:
         rows: ``(N, r)`` unit vectors.
+        counts: ``(N,)`` images that each stands for.
         floor: similarity that neighbours need at least.
 
     Returns:
         ``(N, N)`` float64 rows of unit length; the dot product of two is 1 where walks end alike, 0 where nowhere both.
     """
-    steps = _transitions(_edges(rows, floor))
+    steps = _transitions(_edges(rows, floor), counts)
     ends = steps
     for _ in range(STEPS - 1):
         ends = _without_traces(ends @ steps)
@@ -63,10 +64,13 @@ def _edges(rows: NDArray[np.float32], floor: float) -> Sparse:
     return csr_matrix(weights.maximum(weights.T))
 
 
-def _transitions(edges: Sparse) -> Sparse:
-    """Rows of odds; a walker stays where it is as if there were an edge like the heaviest of all."""
-    stay = float(edges.max()) or 1.0
-    weights = edges + stay * sparse.identity(edges.shape[0], format="csr")
+def _transitions(edges: Sparse, counts: NDArray[np.int64]) -> Sparse:
+    """Rows of odds; a walker stays as if an edge like the heaviest of all led back to each image of its row.
+
+    They are its nearest neighbours, though they share a row; no more count than an image has neighbours.
+    """
+    stay = (float(edges.max()) or 1.0) * np.minimum(counts, NEIGHBOURS + 1)
+    weights = edges + sparse.diags(stay.astype(np.float64), format="csr")
     return csr_matrix(sparse.diags(1 / np.asarray(weights.sum(axis=1)).ravel()) @ weights)
 
 

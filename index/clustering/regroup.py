@@ -33,7 +33,7 @@ def regroup(
     """
     if not len(rows):
         return np.zeros(0, np.int64)
-    sums = weighted_sums(walk_profiles(rows.astype(np.float32), floor), counts)
+    sums = weighted_sums(walk_profiles(rows.astype(np.float32), counts, floor), counts)
     groups = average_linkage(sums, counts, link)
     proposed = carry_ids(old, groups, counts, min_size, int(old.max(initial=0)) + 1)[0]
     return _separate(take_moves(old, proposed, sums, counts, link, margin))

@@ -71,6 +71,6 @@ def _everything(views: list[NDArray[np.float32]], space: Space | None) -> Iterat
     if space is not None:
         ones = np.ones(len(views[-1]), np.int64)
         for floor in (space.threshold(Z), 0.25):
-            sums = weighted_sums(walk_profiles(views[-1], floor), ones)
+            sums = weighted_sums(walk_profiles(views[-1], ones, floor), ones)
             for link in LINKS:
                 yield average_linkage(sums, ones, link)
