@@ -18,9 +18,9 @@ from ops.bench.browser import chromium
 from ops.fsck import check_state
 from ops.synth.shards import write_shards
 from tests.browser import drop, needs_chromium, settled, shot, tab
-from tests.test_end_to_end import DRAFT, EARLY, command, shapelode
+from tests.test_end_to_end import DRAFT, EARLY, ONE_EACH, command, shapelode
 
-OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", *EARLY, *DRAFT]
+OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", *ONE_EACH, *EARLY, *DRAFT]
 WAIT_S = 180
 SHAPES, IMAGES = 2, 40
 

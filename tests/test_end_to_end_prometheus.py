@@ -27,6 +27,7 @@ QUICK = {
     "stream.batch_size": 6,
     "stream.settle_s": 0.2,
     "stream.poll_s": 0.2,
+    "stream.max_objects": 1,  # images are counted against photos
     "recon.min_views": 8,
     "recon.max_views": 8,
     "recon.effort": "draft",

@@ -49,7 +49,7 @@ def test_things_that_stand_apart_are_several_the_largest_first() -> None:
 
 
 def test_parts_that_something_faint_joins_are_one_thing() -> None:
-    assert len(found(LEFT, RIGHT, bridge=0.05)) == 2
+    assert len(found(LEFT, RIGHT, bridge=0.03)) == 2
     (one,) = found(LEFT, RIGHT, bridge=0.2)
     assert one.region[LEFT].all() and one.region[RIGHT].all() and not one.others.any()
 

@@ -21,10 +21,10 @@ from index.backbones.refine import threshold
 from index.views import CROP_SIZE
 from ops.errors import RejectError
 
-HALF_BELIEVED = 0.1
+HALF_BELIEVED = 0.05
 """Saliency from which on a pixel may join two parts of one thing: a headband between its cups."""
 
-REACH = 0.03
+REACH = 0.06
 """Gap that does not part a thing, over the side of a square as large as its largest part."""
 
 CUT_OFF = 0.5
