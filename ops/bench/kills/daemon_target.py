@@ -14,6 +14,7 @@ import numpy as np
 from index.lock import FileLock
 from ops.bench.kills.campaign import AT_RANDOM
 from ops.bench.kills.trial import Trial, counted, missing, wrong
+from ops.bench.kills.writer_target import ELSEWHERE
 from ops.errors import StateBusyError
 from ops.faults import POINTS, Fault, Plan, fired
 from ops.synth.shards import write_shards
@@ -24,6 +25,9 @@ _SETTINGS = (
     "recon.effort=draft", "recon.hand_back=false",
 )  # fmt: skip
 _TIMED_SHARE = 0.2
+_OWN_SHARE = (
+    0.5  # of the others, at points that only the daemon passes: the writer's campaign tries the rest more often
+)
 _LATEST_S = 30.0
 _MOST_REACHES = 2
 _HUNG_S = 600.0
@@ -63,7 +67,8 @@ class DaemonTarget:
         """One start with a kill at a random point or moment."""
         if random.random() < _TIMED_SHARE:
             return AT_RANDOM, self._run(self.state, None, float(random.uniform(0, _LATEST_S)))
-        point = self.points[random.integers(len(self.points))]
+        drawn_from = ELSEWHERE if random.random() < _OWN_SHARE else self.points
+        point = drawn_from[random.integers(len(drawn_from))]
         once = point.startswith(("open.", "reject.", "settle.", "recon.", "publish.", "fail."))
         fault = Fault(point, nth=1 if once else int(random.integers(1, _MOST_REACHES + 1)), victims=(self._lock(),))
         # A reconstruction has to fail for its failure to be recorded.

@@ -20,7 +20,8 @@ _MOST_REACHES = 3
 _FACTS = (
     "One process without Ray reads, embeds with a stand-in encoder, commits, clusters, indexes and publishes "
     "made-up shapes, through the code that the daemon's actors call.",
-    "One stream whose last tar is torn, with broken images, empty samples and repeated keys in all of them.",
+    "One stream whose last tar is torn, with broken images, empty samples, repeated keys and photos of two objects in "
+    "all of them.",
     "After each kill: the checker finds nothing, and no image, reject or reconstruction that was acknowledged is "
     "missing. At the end of the stream: images, vectors, groups, rejects, cursors and versions of shapes equal "
     "those of the uninterrupted run.",

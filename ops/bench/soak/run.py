@@ -124,7 +124,7 @@ class Soak:
     def _waiting(self) -> int:
         try:
             with RawState(self._state) as state:
-                return self._feed.samples - state.count("samples") - state.count("rejects")
+                return self._feed.samples - photos(state).total() - state.count("rejects")
         except StateError:
             return self._feed.samples  # the first start has not made it yet
 
@@ -169,7 +169,7 @@ class Soak:
         report = check_state(self._state)
         losses += [f"{finding.check}: {finding.what}" for finding in report.errors]
         with RawState(self._state) as state:
-            keys = Counter((record["shard"], record["key"]) for _, record in state.records("samples"))
+            keys, images = photos(state), state.count("samples")
             refused = Counter(
                 (record["shard"], record["key"])
                 for _, record in state.records("rejects")
@@ -181,7 +181,7 @@ class Soak:
             losses.append(f"{self._feed.samples} samples were written, {len(seen)} are stored or refused")
         losses += [f"never fired: {kind}" for kind in self._chaos.unfired()]
         losses += [f"left running: {title}" for title in leftovers()]
-        self._totals["images"], self._totals["refused"] = len(keys), len(refused)
+        self._totals["images"], self._totals["refused"] = images, len(refused)
         return losses
 
     def _drained(self) -> list[str]:
@@ -217,6 +217,12 @@ class Soak:
     def fired(self) -> Counter[str]:
         """How often each kind of fault came."""
         return self._chaos.counts + self._chaos.at_points()
+
+
+def photos(state: RawState) -> Counter[tuple[str, str]]:
+    """How often each photo, by shard and key, is stored: a photo of several objects has an image for each."""
+    first = (record for _, record in state.records("samples") if not record.get("object", 0))
+    return Counter((record["shard"], record["key"]) for record in first)
 
 
 def run(settings: Settings, keep: Path | None, tell: Tell) -> Outcome:
