@@ -21,10 +21,11 @@ demo: $(READY)  ## mine shapes from a procedural stream, end to end
 demo-stop: $(READY)  ## stop the library page the demo left running
 	$(BIN)/python -m ops.demo --state demo-state --stop
 
-# Tests that start daemons take the whole machine, one after another; all others share it.
+# Tests that start daemons run two files at a time: they mostly wait. Alerts count seconds, so theirs have the machine alone.
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --ignore-glob='*/test_end_to_end*'
-	$(BIN)/python -m pytest tests/test_end_to_end*.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(filter-out %_alerts.py,$(wildcard tests/test_end_to_end*.py))
+	$(BIN)/python -m pytest tests/test_end_to_end_alerts.py
 
 gltf-validator:  ## install Khronos' glTF validator for the tests, if Node is there
 	@if command -v npm >/dev/null; then cd tests/gltf && npm ci --silent --no-audit --no-fund; \
