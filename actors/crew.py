@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.answers import Handle, get
 from actors.embedder import Embedder
 from actors.miner import Miner
 from actors.plan import BackboneInfo, CrewPlan
 from actors.reader import ShardReader
 from actors.reconstructor import Reconstructor
+from actors.router import Router
+from index.layout import part_folder
 from index.records import ShardRecord
-from ops.errors import ConfigError, ShapelodeError, WorkerError
+from ops.errors import ConfigError
 
-Handle = Any
-"""A Ray actor handle."""
-Ref = Any
-"""A Ray object reference."""
+_TRACE = 0.001  # of a resource that says where, not how much
 _RETRIES = 60  # a second apart: longer than Ray takes to notice that a node is gone
-_LONGEST_REASON = 300
 
 
 def start_ray(address: str, num_cpus: int, object_store_mib: int, needed_cpus: float) -> None:
@@ -77,7 +75,10 @@ def stop_ray() -> None:
 
 @dataclass
 class Crew:
-    """The actors of one daemon."""
+    """The actors of one daemon.
+
+    Of a library in parts, ``miner`` is the router before the miners in ``parts``, which live as long as they are held.
+    """
 
     plan: CrewPlan
     info: BackboneInfo
@@ -86,6 +87,7 @@ class Crew:
     readers: list[Handle] = field(default_factory=list)
     embedders: list[Handle] = field(default_factory=list)
     reconstructors: list[Handle] = field(default_factory=list)
+    parts: list[Handle] = field(default_factory=list)
 
     def stop_reconstructors(self) -> None:
         """Ends reconstructions at once; their clusters stay due."""
@@ -118,9 +120,24 @@ def hire(plan: CrewPlan) -> Crew:
     readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.read) for _ in range(plan.readers)]
     reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
     info: BackboneInfo = get(loading)[0]
-    miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
+    parts = _miners(plan, info) if plan.parts > 1 else {}
+    if parts:
+        miner = _remote(Router, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, list(parts))
+    else:
+        miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
     shards: list[ShardRecord] = get(miner.open.remote())
-    return Crew(plan, info, miner, shards, readers, embedders, reconstructors)
+    return Crew(plan, info, miner, shards, readers, embedders, reconstructors, list(parts.values()))
+
+
+def _miners(plan: CrewPlan, info: BackboneInfo) -> dict[str, Handle]:
+    """The miners of a library in parts, by name, in the order of the parts."""
+    found = {}
+    for part in range(plan.parts):
+        resource = plan.part_resources[part % len(plan.part_resources)] if plan.part_resources else ""
+        name = f"miner of part {part}"
+        remote = _remote(Miner, cpus=0.0, gpus=0.0, here=not resource, resource=resource, name=name)
+        found[name] = remote.remote(str(part_folder(plan.folder, part)), info, plan.ingest, plan.policy)
+    return found
 
 
 def _embedder(plan: CrewPlan) -> Handle:
@@ -136,39 +153,21 @@ def _reconstructor(plan: CrewPlan) -> Handle:
 
 
 def _remote(
-    actor: type, *, cpus: float, gpus: float, restarts: int = -1, retries: int = _RETRIES, here: bool = False
+    actor: type,
+    *,
+    cpus: float,
+    gpus: float,
+    restarts: int = -1,
+    retries: int = _RETRIES,
+    here: bool = False,
+    resource: str = "",
+    name: str | None = None,
 ) -> Any:
     # Every method may run twice and leaves the state of one that ran once, so Ray may retry all of them.
-    options: dict[str, Any] = {"max_restarts": restarts, "max_task_retries": retries}
+    options: dict[str, Any] = {"max_restarts": restarts, "max_task_retries": retries, "name": name}
     if here:  # where the state directory is, which other nodes need not see
         node = ray.get_runtime_context().get_node_id()
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
+    if resource:  # where the part's files are, on the one node that has it
+        options["resources"] = {resource: _TRACE}
     return ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(actor)
-
-
-def wait(refs: Sequence[Ref], timeout_s: float) -> list[Ref]:
-    """Those of the references, at most one, whose result is there or comes within the time."""
-    ready, _ = ray.wait(list(refs), num_returns=1, timeout=timeout_s, fetch_local=False)
-    return list(ready)
-
-
-def get(refs: Any) -> Any:
-    """``ray.get`` that raises Shapelode's own errors as themselves.
-
-    Raises:
-        ShapelodeError: what an actor raised on purpose.
-        WorkerError: an actor died or raised something else.
-    """
-    try:
-        return ray.get(refs)
-    except RayTaskError as error:
-        if isinstance(error.cause, ShapelodeError):
-            raise error.cause from None
-        raise WorkerError(_last_line(error), died=False) from error
-    except RayError as error:
-        raise WorkerError(f"a worker died: {_last_line(error)}", died=True) from error
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:_LONGEST_REASON]

@@ -9,9 +9,11 @@ from actors.resources import claim_process, resident_bytes
 from index.curation import Edit, EditReport
 from index.ingest import CommitReport, Ingest, IngestConfig, SettleReport
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
+from index.parting import Settled
 from index.records import ShardRecord
 from index.schedule import Policy, Schedule
 from index.stream.batch import Batch
+from index.summaries import LibraryStatus
 from ops.errors import RejectError
 
 
@@ -38,6 +40,14 @@ class Miner:
             StateError: the state directory cannot be used.
         """
         return self._open().shards()
+
+    def settled(self, shard: str, generation: int, start: int) -> Settled:
+        """What is committed of a shard from a position on."""
+        return self._open().settled(shard, generation, start)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds."""
+        return self._open().status()
 
     def commit(self, batch: Batch) -> CommitReport:
         """Commits a batch; one that is committed already changes nothing."""

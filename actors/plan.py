@@ -54,7 +54,8 @@ class ReconstructorOptions:
 class CrewPlan:
     """How many actors of each kind, what they are given and what Ray sets aside for them.
 
-    ``embedders_a_node`` share the cores of a node; of one image ``objects`` are embedded at most.
+    ``embedders_a_node`` share the cores of a node; of one image ``objects`` are embedded at most. Miners of the
+    ``parts`` of a library go in turn to the nodes that have the ``part_resources``; without, where the daemon runs.
     """
 
     folder: str
@@ -74,3 +75,5 @@ class CrewPlan:
     ingest: IngestConfig
     policy: Policy
     embedders_a_node: int = 1
+    parts: int = 1
+    part_resources: tuple[str, ...] = ()

@@ -114,6 +114,24 @@ class StoreConfig(_Section):
     )
 
 
+class PartsConfig(_Section):
+    """A library in parts (index shards), each with a writer of its own, on one machine or on several."""
+
+    count: int = Field(1, ge=1, le=1024, description="Parts of the library; stays what it was when it was begun.")
+    resources: str = Field(
+        "",
+        description="Ray resources of the nodes that the parts live on in turn, comma-separated; empty for the head.",
+    )
+    sample: int = Field(
+        4096, ge=16, description="Objects of the stream's first images that tell which part is to hold what."
+    )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The resources by name."""
+        return tuple(name.strip() for name in self.resources.split(",") if name.strip())
+
+
 class ApiConfig(_Section):
     """The HTTP API and the library page."""
 
@@ -150,6 +168,7 @@ class Config(_Section):
     recon: ReconConfig = ReconConfig()
     ray: RayConfig = RayConfig()
     store: StoreConfig = StoreConfig()
+    parts: PartsConfig = PartsConfig()
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()
     logs: LogsConfig = LogsConfig()

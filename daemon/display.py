@@ -44,10 +44,10 @@ def describe(report: PublishReport) -> str:
     start = "warm" if report.warm else "cold"
     if report.outcome == "published":
         return (
-            f"shape {report.cluster} v{report.version} published: held-out loss {report.loss:.3f} "
+            f"shape {report.name} v{report.version} published: held-out loss {report.loss:.3f} "
             f"({start}, {report.seconds:.0f} s)"
         )
-    return f"cluster {report.cluster}: {report.outcome.replace('_', ' ')}: {report.reason}"
+    return f"cluster {report.name}: {report.outcome.replace('_', ' ')}: {report.reason}"
 
 
 def summary(telemetry: Telemetry) -> str:

@@ -13,8 +13,9 @@ import msgspec
 
 from daemon.client import Client
 from index.curation import Edit, EditReport
+from index.layout import require_state
 from index.lock import FileLock
-from index.store import Store, require_state
+from index.store import Store
 from index.tables import IDENTITY
 from ops.errors import StateBusyError, StateError, StorageError
 

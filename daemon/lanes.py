@@ -16,7 +16,7 @@ from daemon.plan import ShardPlan, Stretch
 from index.stream.batch import BatchHeader, Mark
 
 if TYPE_CHECKING:
-    from actors.crew import Ref
+    from actors.answers import Ref
 
 
 class Pending(NamedTuple):

@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from actors.crew import Crew, Ref, get, wait
+from actors.answers import Ref, get, wait
+from actors.crew import Crew
 from daemon.config import Config
 from daemon.lanes import Lanes, Pending
 from daemon.plan import ShardPlan

@@ -81,25 +81,35 @@ class ImageQuery:
             FingerprintError: the backbone here is not the one the library was made with.
             BackboneError: the backbone can't be loaded.
         """
+        view = self.view(raw)
+        matches = self.near(view, limit)
+        chosen = {match.cluster for match in [match for match in matches if match.shape is not None][:register]}
+        done = [self.register(match, view) if match.cluster in chosen else match for match in matches]
+        return Page(sorted(done, key=rank), None)
+
+    def view(self, raw: bytes) -> ObjectView:
+        """The main object of an image, described; its box in pixels of the image as it was given.
+
+        Raises:
+            RejectError: the image is refused, or no object is found in it.
+            FingerprintError: the backbone here is not the one the library was made with.
+            BackboneError: the backbone can't be loaded.
+        """
         pixels, size = self._decode(raw, MAX_SIDE)
-        backbone, search = self.backbone(), self._neighbours()
-        found = self._encoder.submit(backbone.embed, [pixels]).result()[0]
+        found = self._encoder.submit(self.backbone().embed, [pixels]).result()[0]
         if isinstance(found, RejectError):
             raise found
-        matches = [self._match(hit) for hit in search.query(found.descriptor)[:limit]]
-        return Page(self._registered(matches, backbone, in_original(found, size), register), None)
+        return in_original(found, size)
 
-    def _registered(
-        self, matches: list[QueryMatch], backbone: Backbone, view: ObjectView, count: int
-    ) -> list[QueryMatch]:
-        chosen = {match.cluster for match in [match for match in matches if match.shape is not None][:count]}
-        done = [self._register(match, backbone, view) if match.cluster in chosen else match for match in matches]
-        return sorted(done, key=_rank)
+    def near(self, view: ObjectView, limit: int) -> list[QueryMatch]:
+        """The clusters nearest to an object, best first."""
+        return [self._match(hit) for hit in self._neighbours().query(view.descriptor)[:limit]]
 
-    def _register(self, match: QueryMatch, backbone: Backbone, view: ObjectView) -> QueryMatch:
+    def register(self, match: QueryMatch, view: ObjectView) -> QueryMatch:
+        """The match with the place that the object was taken from; it must have a shape."""
         assert match.shape is not None
         with self._turns:  # registering takes all cores; two at once would only take twice as long
-            found = register_view(self._library, backbone, view, match.cluster, match.shape.version)
+            found = register_view(self._library, self.backbone(), view, match.cluster, match.shape.version)
         return replace(match, registration=found)
 
     def backbone(self) -> Backbone:
@@ -136,7 +146,7 @@ class ImageQuery:
         return QueryMatch(hit.cluster, hit.score, hit.votes, hit.size, hit.nearest_image, shape)
 
 
-def _rank(match: QueryMatch) -> tuple[bool, float]:
+def rank(match: QueryMatch) -> tuple[bool, float]:
     """Registered matches first, by loss; the sort is stable, so the others stay in their order."""
     found = match.registration
     return (False, found.loss) if found is not None and not found.stranger else (True, 0.0)

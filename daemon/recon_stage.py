@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from actors.crew import Crew, Handle, Ref, get
+from actors.answers import Handle, Ref, get
+from actors.crew import Crew
 from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
 from index.jobs import PublishReport, ReconJob, ReconOutput
@@ -45,9 +46,9 @@ class ReconStage:
         """Asks the writer which clusters are due."""
         if not self._crew.reconstructors:
             return
-        busy = {running.job.cluster for running in self._running.values()}
+        busy = {running.job.name for running in self._running.values()}
         found: Schedule = get(self._crew.miner.due.remote())
-        self._queue = [job for job in found.jobs if job.cluster not in busy]
+        self._queue = [job for job in found.jobs if job.name not in busy]
         self._unlisted = found.due - len(found.jobs)
         self._retry_at = None if found.retry_in_s is None else time.monotonic() + found.retry_in_s
         self._telemetry.quarantined(found.quarantined)
@@ -63,7 +64,7 @@ class ReconStage:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref, time.monotonic())
-            _log.info("cluster %d: reconstructing from %d images", job.cluster, job.size, extra=_fields(job))
+            _log.info("cluster %s: reconstructing from %d images", job.name, job.size, extra=_fields(job))
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def refs(self) -> list[Ref]:
@@ -94,7 +95,7 @@ class ReconStage:
 
     def _failed(self, job: ReconJob, reason: str) -> PublishReport:
         told = {**_fields(job), "reason": reason}
-        _log.warning("cluster %d: reconstruction failed: %s", job.cluster, reason, extra=told)
+        _log.warning("cluster %s: reconstruction failed: %s", job.name, reason, extra=told)
         report: PublishReport = self._storage.call(lambda: self._crew.miner.fail.remote(job, reason))
         return report
 
@@ -114,4 +115,4 @@ class ReconStage:
 
 def _fields(job: ReconJob) -> dict[str, object]:
     """What a record about a job is about."""
-    return {"cluster": job.cluster, "job": f"{job.cluster}.{job.attempt + 1}"}
+    return {"cluster": job.cluster, "job": f"{job.name}.{job.attempt + 1}"}

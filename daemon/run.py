@@ -15,7 +15,8 @@ from threading import Event
 
 from rich.console import Console
 
-from actors.crew import Crew, get, hire, start_ray, stop_ray
+from actors.answers import get
+from actors.crew import Crew, hire, start_ray, stop_ray
 from actors.plan import CrewPlan, ReconstructorOptions
 from daemon.access import Access, access_for, read_token
 from daemon.api.server import ApiServer
@@ -23,6 +24,7 @@ from daemon.config import Config
 from daemon.discovery import Discovery, target_of
 from daemon.display import Display, LogLines, make_display
 from daemon.editing import announced
+from daemon.founding import found_parts
 from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
 from daemon.periodic import every
@@ -32,13 +34,13 @@ from daemon.telemetry import Telemetry
 from daemon.watch import Watch
 from index.ingest import IngestConfig
 from index.kinds import Sizes
-from index.library import open_library
+from index.layout import check_count
 from index.lock import FileLock
 from index.records import ShardRecord
 from index.schedule import Policy
 from index.stream.options import DecodeLimits, HttpOptions, ReadOptions
 from index.stream.sources import expand
-from index.summaries import LibraryStatus
+from ops.errors import ConfigError
 from ops.logs import get_logger
 
 _log = get_logger("daemon")
@@ -93,6 +95,8 @@ def run(
         ConfigError: Ray can't be started, or something would listen beyond loopback without a token.
     """
     api_access, metrics_access = _access(config)
+    if config.parts.count > 1 and config.api.enabled:
+        raise ConfigError("a library in parts has no page of its own: add --no-api, and `shapelode serve` each part")
     expand(patterns, follow=follow)  # a mistyped pattern should fail before anything is started
     telemetry = Telemetry()
     health = Health(telemetry)
@@ -100,11 +104,12 @@ def run(
         # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(FileLock(folder / "daemon.lock"))
+        check_count(folder, config.parts.count)
         telemetry.disk_free(shutil.disk_usage(folder).free)  # an alert takes 0 for what it says
         served = _serve_metrics(stack, config, metrics_access, health)
         crew = stack.enter_context(_crew(folder, config))
         telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
-        telemetry.opened(_status(folder))
+        telemetry.opened(get(crew.miner.status.remote()))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
         if config.api.enabled:
@@ -126,6 +131,8 @@ def run(
             discovery = stack.enter_context(Discovery(folder, target_of(served.url)))
             _keep_looking(stack, discovery.refresh)
         display = _display(config, telemetry, console or Console(stderr=True))
+        if config.parts.count > 1:
+            found_parts(crew, patterns, config)
         pipeline = Pipeline(crew, plan, config, telemetry, display.event)
         stopped = _drive(pipeline, display, health)
         return _result(telemetry, pipeline, stopped)
@@ -143,15 +150,6 @@ def _keep_looking(stack: ExitStack, look: Callable[[], None]) -> None:
     """Looks now, and from then on every few seconds."""
     look()
     stack.enter_context(every(_LOOK_S, look))
-
-
-def _status(folder: Path) -> LibraryStatus:
-    """What there is already; asked before the API opens the library, which LMDB allows once a process."""
-    library = open_library(folder)
-    try:
-        return library.status()
-    finally:
-        library.close()
 
 
 def _access(config: Config) -> tuple[Access, Access]:
@@ -285,6 +283,8 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             Sizes(config.store.index_ivf_from, config.store.index_sq_from),
             config.stream.near_duplicates,
         ),
+        parts=config.parts.count,
+        part_resources=config.parts.places,
         policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
         # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from actors.crew import get
+from actors.answers import get
 from daemon.telemetry import Telemetry
 from ops.errors import StorageError
 from ops.logs import get_logger

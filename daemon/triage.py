@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from threading import Event
 
-from actors.crew import Crew, Ref, get
+from actors.answers import Ref, get
+from actors.crew import Crew
 from index.stream.batch import Batch, Sample
 from index.stream.embed import joined
 from ops.errors import RejectError, WorkerError

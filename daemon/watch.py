@@ -6,7 +6,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from actors.crew import Crew, Handle, Ref, get, wait
+from actors.answers import Handle, Ref, get, wait
+from actors.crew import Crew
 from actors.resources import resident_bytes
 from daemon.telemetry import Telemetry
 from ops.errors import WorkerError

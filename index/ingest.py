@@ -22,17 +22,17 @@ from index.drift import Drift
 from index.intake import begun, mended, put_refused, put_rejects, put_sample, put_shard
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.kinds import Sizes
+from index.library import Library
 from index.lock import FileLock
 from index.migrations import migrate
+from index.parting import Settled, settled
 from index.partition import Learned, Partition, write_lineage
 from index.records import Identity, ShardRecord
 from index.schedule import Policy, Schedule, recon_input, schedule
 from index.store import SCHEMA, Store, Transaction, claim_identity
 from index.stream.batch import Batch, BatchHeader, content_name
-from index.tables import (
-    SHARDS,
-    digest,
-)
+from index.summaries import LibraryStatus
+from index.tables import SHARDS, digest
 from index.totals import Figures, add_counts, figures
 from ops.clock import wall_time
 from ops.errors import FingerprintError, RejectError, StateError
@@ -220,6 +220,15 @@ class Ingest:
             txn.put(SHARDS, digest(before.url), replace(before, done=True))
             add_counts(txn, shards_done=1)
         return shard
+
+    def settled(self, shard: str, generation: int, start: int) -> Settled:
+        """What is committed of a shard from a position on; a part of a library is asked, see `index.parting`."""
+        with self._store.read() as txn:
+            return settled(txn, shard, generation, start)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds."""
+        return Library(self._store).status()
 
     def settle(self) -> SettleReport:
         """Brings the partition to offline quality at the end of a stream."""

@@ -117,11 +117,14 @@ def put_shard(txn: Transaction, shard: ShardRecord, batch: Batch, draft: Draft) 
     last = batch.samples[-1] if batch.samples else None
     damaged = last is not None and last.reject is not None and last.reject.reason in DAMAGE
     # What is damaged may be whole the next time: the cursor stays there, so that what follows is read then.
+    cursor = max(shard.cursor, header.end - damaged)
+    here = sum(shard.cursor <= sample.index < cursor for sample in batch.samples)
     changed = replace(
-        shard, cursor=max(shard.cursor, header.end - damaged), size=header.size, mtime_ns=header.mtime_ns,
+        shard, cursor=cursor, size=header.size, mtime_ns=header.mtime_ns,
         done=header.last and not (damaged and is_url(header.shard)), prefix=header.mark.prefix,
         stored=shard.stored + len(draft.ids), rejected=shard.rejected + len(draft.rejects),
         damage=txn.counters().next_reject - 1 if damaged else -1,
+        elsewhere=shard.elsewhere + (cursor - shard.cursor - here if batch.parted else 0),
     )  # fmt: skip
     _write_shard(txn, changed)
     add_counts(txn, shards_done=changed.done - shard.done)

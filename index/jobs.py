@@ -13,6 +13,11 @@ KEYPOINTS = "keypoints.json"
 FORM = "form.bin"
 
 
+def named(cluster: int, part: int) -> str:
+    """A cluster as people are told of it: of a library in parts with its part before it."""
+    return str(cluster) if part < 0 else f"{part}/{cluster}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReconJob:
     """A cluster that is due for a (new) version of its shape.
@@ -25,6 +30,7 @@ class ReconJob:
         attempt: attempts before this one; a result is recorded once for each.
         epoch: the cluster's epoch; a result of another epoch is of another cluster.
         priority: what it may gain a second, and how long it has waited; see `index.priority`.
+        part: part of the library that the cluster is in; -1 in a library in one piece.
     """
 
     cluster: int
@@ -34,6 +40,12 @@ class ReconJob:
     attempt: int = 0
     epoch: int = 0
     priority: float = field(default=0.0, compare=False)
+    part: int = -1
+
+    @property
+    def name(self) -> str:
+        """The cluster as people are told of it."""
+        return named(self.cluster, self.part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +124,7 @@ class PublishReport:
     """What became of a reconstruction.
 
     ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were
-    ``moved`` to another cluster, became ``outlier`` or were ``kept``.
+    ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part`` is as in a job.
     """
 
     cluster: int
@@ -124,3 +136,9 @@ class PublishReport:
     reason: str
     device: str = ""
     handed_back: dict[str, int] = field(default_factory=dict)
+    part: int = -1
+
+    @property
+    def name(self) -> str:
+        """The cluster as people are told of it."""
+        return named(self.cluster, self.part)

@@ -54,6 +54,7 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         deleted: images of it that a person deleted.
         blocked: a person deleted it: what else it holds is refused.
         quarantined: a person put it in quarantine: what else it holds goes there, too.
+        elsewhere: samples before the cursor that other parts of the library were given alone.
     """
 
     url: str
@@ -69,6 +70,7 @@ class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     deleted: int = 0
     blocked: bool = False
     quarantined: bool = False
+    elsewhere: int = 0
 
 
 class SampleRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -135,7 +135,7 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
     return ReconInput(
-        job=_job(job.cluster, record),
+        job=replace(_job(job.cluster, record), part=job.part),
         samples=samples,
         crops=crops,
         masks=masks,

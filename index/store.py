@@ -11,6 +11,7 @@ from typing import TypeVar
 import lmdb
 
 from index.environment import Environment
+from index.layout import STORE, require_state
 from index.records import Counters, Identity
 from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, encode_key
 from ops.errors import FingerprintError, StateError
@@ -18,7 +19,6 @@ from ops.errors import FingerprintError, StateError
 T = TypeVar("T")
 SCHEMA = 6
 _ONLY = "only"  # key of tables that hold a single record
-_FOLDER = "lmdb"
 _START_BYTES = 64 * 2**20
 _BEYOND = 24  # bytes of a key after its beginning, at least
 
@@ -163,7 +163,7 @@ class Store:
             StorageError: the disk is full or failing.
         """
         self.folder = folder
-        path = folder / _FOLDER
+        path = folder / STORE
         if readonly:
             require_state(folder)
         names = [table.name for table in ALL_TABLES]
@@ -241,16 +241,6 @@ class Store:
     def close(self) -> None:
         """Releases the environment; transactions must have ended."""
         self._env.close()
-
-
-def require_state(folder: Path) -> None:
-    """Refuses a folder that holds no store.
-
-    Raises:
-        StateError: it holds none.
-    """
-    if not (folder / _FOLDER / "data.mdb").exists():
-        raise StateError(f"{folder} is no Shapelode state directory; `shapelode run --state {folder}` makes one")
 
 
 def claim_identity(store: Store, wanted: Identity) -> Identity:

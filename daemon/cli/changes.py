@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.app import DEFAULT_STATE, AfterOption, JsonOption, LimitOption, StateOption, app
-from daemon.cli.library import full_page, opened
+from daemon.cli.library import full_page
+from daemon.cli.opening import opened
 from ops.errors import ConfigError
 
 if TYPE_CHECKING:

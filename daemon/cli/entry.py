@@ -17,7 +17,7 @@ from ops.errors import ShapelodeError
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _COMMANDS = (
-    "run", "library", "query", "similar", "images", "correspond", "keypoints", "export", "edit", "changes",
+    "run", "status", "library", "query", "similar", "images", "correspond", "keypoints", "export", "edit", "changes",
     "serve", "fsck", "backup", "config", "doctor", "plan",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.app import DEFAULT_STATE, JsonOption, StateOption, VersionOption, app
-from daemon.cli.library import opened
+from daemon.cli.opening import opened
 from ops.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ def fsck(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> Non
     from rich.console import Console
 
     from daemon.cli.output import print_json
-    from ops.fsck import check_state
+    from ops.fsck import check_library
 
     with Console(stderr=True).status("checking") as progress:
-        report = check_state(state, lambda name: progress.update(f"checking {name}"))
+        report = check_library(state, lambda name: progress.update(f"checking {name}"))
     if as_json:
         print_json(report)
     else:

@@ -8,7 +8,7 @@ import typer
 
 from daemon.cli.app import DEFAULT_STATE, AfterOption, JsonOption, LimitOption, StateOption, VersionOption, app
 from daemon.cli.changes import parse_time
-from daemon.cli.library import opened
+from daemon.cli.opening import opened
 
 if TYPE_CHECKING:
     from daemon.cli.output import Column

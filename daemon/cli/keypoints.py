@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.app import DEFAULT_STATE, JsonOption, StateOption, VersionOption, app
-from daemon.cli.library import opened
+from daemon.cli.opening import opened
 
 if TYPE_CHECKING:
     from daemon.cli.output import Column

@@ -1,25 +1,22 @@
-"""Commands that read the library: status, clusters, shapes, rejects, lineage."""
+"""Commands that list what is in the library: clusters, shapes, rejects, lineage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from daemon.cli.app import DEFAULT_STATE, AfterOption, JsonOption, LimitOption, StateOption, app
+from daemon.cli.opening import opened
 
 if TYPE_CHECKING:
     from daemon.cli.output import Column
-    from index.library import Library
     from index.summaries import (
         ClusterSummary,
         ImageSummary,
-        LibraryStatus,
         LineageSummary,
         Page,
         RejectSummary,
@@ -67,42 +64,6 @@ HiddenOption = Annotated[Hidden, typer.Option(help="Whether to show what people 
 QuarantinedOption = Annotated[
     bool | None, typer.Option("--quarantined/--not-quarantined", help="Only those that are, or are not.")
 ]
-
-
-@contextmanager
-def opened(state: Path) -> Iterator[Library]:
-    """The library of a state directory, closed afterwards.
-
-    Raises:
-        StateError: it is no state directory.
-    """
-    from index.library import open_library
-
-    library = open_library(state)
-    try:
-        yield library
-    finally:
-        library.close()
-
-
-@app.command()
-def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
-    """Show what the library holds and how far the stream is.
-
-    Examples:
-
-      shapelode status --state library
-
-      shapelode status --json | jq .shapes
-    """
-    from daemon.cli.output import print_facts, print_json
-
-    with opened(state) as library:
-        found = library.status()
-    if as_json:
-        print_json(found)
-    else:
-        print_facts(str(state), _status_facts(found))
 
 
 def full_page(fetch: Callable[[str | None, int], Page[T]], after: str | None, limit: int) -> Page[T]:
@@ -302,23 +263,6 @@ def lineage(
     with opened(state) as library:
         page = library.lineage(cluster, after=after, limit=limit)
     print_page(page, _LINEAGE_COLUMNS, as_json=as_json, empty="nothing has happened yet")
-
-
-def _status_facts(s: LibraryStatus) -> list[tuple[str, object]]:
-    from daemon.cli.output import data_size
-
-    reasons = ", ".join(f"{count} {reason}" for reason, count in s.rejects_by_reason.items())
-    return [
-        ("images", f"{s.images:,}"),
-        ("rejected", f"{s.rejected:,}" + (f" ({reasons})" if reasons else "")),
-        ("shards", f"{s.shards_done:,} of {s.shards:,} done"),
-        ("clusters", f"{s.clusters:,}, and {s.outliers:,} images in none"),
-        ("shapes", f"{s.shapes:,} after {s.reconstructions:,} reconstructions"),
-        ("quarantined", f"{s.quarantined:,}" + (" (`shapelode clusters --quarantined`)" if s.quarantined else "")),
-        ("backbone", f"{s.backbone} ({s.fingerprint})"),
-        ("clusterer", s.clusterer),
-        ("store", data_size(s.store_bytes)),
-    ]
 
 
 def called(name: str, tags: Sequence[str], *, pinned: bool) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.app import DEFAULT_STATE, JsonOption, StateOption, app
-from daemon.cli.library import opened
+from daemon.cli.opening import opened, opened_parts
+from index.layout import is_parted
 from ops.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from daemon.cli.output import Column
+    from daemon.parted_query import PartedMatch
     from daemon.query import QueryMatch
+    from index.summaries import Page
 
 
 @app.command()
@@ -28,6 +33,7 @@ def query(
     overlay: Annotated[
         Path | None, typer.Option(help="PNG to write: the best shape that it was registered to, over the image.")
     ] = None,
+    ask: Annotated[int, typer.Option(min=1, help="Of a library in parts: how many of them to ask.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
     """Find the clusters and shapes most like an image, and from where it was taken.
@@ -47,11 +53,28 @@ def query(
     from index.stream.options import DecodeLimits
     from index.stream.sandbox import DecoderPool
 
-    with opened(state) as library, DecoderPool(DecodeLimits()) as decoders:
-        page = ImageQuery(library, decoders)(raw, limit, max(register, int(overlay is not None)))
+    register = max(register, int(overlay is not None))
+    if is_parted(state):
+        found = _query_parts(state, raw, limit, register, ask)
+        matches = [one.match for one in found.items]
+        print_page(found, _PARTED, as_json=as_json, empty=_NOTHING)
+    else:
+        with opened(state) as library, DecoderPool(DecodeLimits()) as decoders:
+            page = ImageQuery(library, decoders)(raw, limit, register)
+        matches = page.items
+        print_page(page, _COLUMNS, as_json=as_json, empty=_NOTHING)
     if overlay is not None:
-        _write_overlay(page.items, overlay)
-    print_page(page, _COLUMNS, as_json=as_json, empty="the library holds nothing like it")
+        _write_overlay(matches, overlay)
+
+
+def _query_parts(state: Path, raw: bytes, limit: int, register: int, ask: int) -> Page[PartedMatch]:
+    from daemon.parted_query import PartedQuery
+    from index.routing import read_routing
+    from index.stream.options import DecodeLimits
+    from index.stream.sandbox import DecoderPool
+
+    with opened_parts(state) as parts, DecoderPool(DecodeLimits()) as decoders:
+        return PartedQuery(parts, read_routing(state), decoders)(raw, limit, register, ask)
 
 
 def _write_overlay(matches: list[QueryMatch], path: Path) -> None:
@@ -79,6 +102,11 @@ def read_input(path: Path) -> bytes:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
 
 
+def _of_match(tell: Callable[[QueryMatch], object], one: PartedMatch) -> object:
+    return tell(one.match)
+
+
+_NOTHING = "the library holds nothing like it"
 _COLUMNS: tuple[Column[QueryMatch], ...] = (
     ("cluster", lambda m: m.cluster),
     ("similarity", lambda m: m.score),
@@ -87,4 +115,8 @@ _COLUMNS: tuple[Column[QueryMatch], ...] = (
     ("nearest image", lambda m: m.nearest_image),
     ("shape", lambda m: f"v{m.shape.version}, loss {m.shape.loss:.3f}" if m.shape else "-"),
     ("seen from", _view),
+)
+_PARTED: tuple[Column[PartedMatch], ...] = (
+    ("part", lambda one: one.part),
+    *((name, partial(_of_match, tell)) for name, tell in _COLUMNS),
 )

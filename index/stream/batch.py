@@ -96,12 +96,16 @@ class BatchHeader:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive samples of one shard; once embedded, with the fingerprint of the backbone that did it."""
+    """Consecutive samples of one shard; once embedded, with the fingerprint of the backbone that did it.
+
+    One that is ``parted`` holds only what goes to one part of a library; see `index.parting`.
+    """
 
     header: BatchHeader
     samples: list[Sample] = field(default_factory=list)
     embed_seconds: float = 0.0
     fingerprint: str = ""
+    parted: bool = False
 
 
 class ShardCursor:

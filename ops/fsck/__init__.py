@@ -9,5 +9,6 @@ from __future__ import annotations
 from ops.fsck.check import check_state
 from ops.fsck.compare import compare_states
 from ops.fsck.findings import Finding, FsckReport
+from ops.fsck.parted import check_library
 
-__all__ = ["Finding", "FsckReport", "check_state", "compare_states"]
+__all__ = ["Finding", "FsckReport", "check_library", "check_state", "compare_states"]

@@ -76,6 +76,8 @@ def _shard(record: Record, images: list[Place], rejects: list[Record], deleted: 
     if beyond:
         yield error(SHARDS, f"{url}: position {min(beyond)} is taken in beyond the cursor {cursor}")
     # A reject without a position is of a whole shard, of damage that the cursor waits at, or of an older version.
-    missing = cursor - len(places.keys() - set(beyond))
+    missing = cursor - len(places.keys() - set(beyond)) - record.get("elsewhere", 0)
     if missing > sum(reject.get("index", -1) < 0 for reject in rejects):
         yield error(SHARDS, f"{url}: {missing} of the {cursor} positions up to the cursor are lost")
+    if missing < 0:
+        yield error(SHARDS, f"{url}: {-missing} positions are counted as elsewhere and are here")

@@ -11,6 +11,7 @@ from rich.console import Console
 from ops.bench import cluster as cluster_benchmark
 from ops.bench import copies as copies_benchmark
 from ops.bench import objects as objects_benchmark
+from ops.bench import parts as parts_benchmark
 from ops.bench import precision as precision_benchmark
 from ops.bench.commands.options import DATA, Backbone, Data, Json, app, show
 
@@ -30,6 +31,22 @@ def cluster(
     settings = cluster_benchmark.Settings(keep, orders, clusterer, backbone)
     tell = Console(stderr=True, soft_wrap=True).print
     show(lambda: cluster_benchmark.run(data or [DATA], settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench parts --data DATA --keep descriptors --parts 2 --parts 8")
+def parts(
+    keep: Annotated[Path, typer.Option(help="Folder to keep descriptors in, and take them from.")],
+    data: Annotated[list[Path] | None, typer.Option(help="Folders with shards and truth.jsonl.")] = None,
+    parts: Annotated[
+        list[int] | None, typer.Option(help="Into how many; may be given again. [default: 2, 4, 8]")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=16, help="Descriptors that a division is learnt from.")] = 4096,
+    backbone: Backbone = "embedded",
+    json: Json = None,
+) -> None:
+    """A library in parts beside one in one piece: clusters that borders cut, neighbours in another part."""
+    settings = parts_benchmark.Settings(keep, tuple(parts or (2, 4, 8)), sample, backbone)
+    show(lambda: parts_benchmark.run(data or [DATA], settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench copies --data DATA --data OTHER --images 1000000")

@@ -1,0 +1,104 @@
+"""What the parts of a library come to together: their reports and schedules as those of one writer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from index.ingest import CommitReport, SettleReport
+from index.schedule import Schedule
+from index.summaries import LibraryStatus
+from index.totals import Figures
+
+
+def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
+    """One report of a batch that every part has committed its share of.
+
+    Counts and sizes are sums; recall is weighted by vectors, the drift is the worst part's, and the store is the one
+    that has used the most of what it may grow to, since that one fills first.
+    """
+    vectors = sum(report.index_vectors for report in reports)
+    fullest = max(reports, key=lambda report: report.store_bytes / report.limit_bytes)
+    return replace(
+        fullest,
+        cursor=min(report.cursor for report in reports),
+        stored=sum(report.stored for report in reports),
+        refused=[refused for report in reports for refused in report.refused],
+        lineage=_summed(report.lineage for report in reports),
+        total_images=sum(report.total_images for report in reports),
+        total_rejected=sum(report.total_rejected for report in reports),
+        clusters=sum(report.clusters for report in reports),
+        outliers=sum(report.outliers for report in reports),
+        shapes=sum(report.shapes for report in reports),
+        figures=joint_figures([report.figures for report in reports]),
+        index_vectors=vectors,
+        index_bytes=sum(report.index_bytes for report in reports),
+        index_recall=sum(report.index_recall * report.index_vectors for report in reports) / vectors
+        if vectors
+        else 1.0,
+        index_drift=max(report.index_drift for report in reports),
+        index_saved=all(report.index_saved for report in reports),
+        embed_seconds=sum(report.embed_seconds for report in reports),
+        seconds=max(report.seconds for report in reports),
+    )
+
+
+def joint_settle(reports: Sequence[SettleReport]) -> SettleReport:
+    """One report of a repair of every part."""
+    return SettleReport(
+        _summed(report.lineage for report in reports),
+        sum(report.total_images for report in reports),
+        sum(report.total_rejected for report in reports),
+        sum(report.clusters for report in reports),
+        sum(report.outliers for report in reports),
+        sum(report.shapes for report in reports),
+        joint_figures([report.figures for report in reports]),
+    )
+
+
+def joint_figures(parts: Sequence[Figures]) -> Figures:
+    """Counts add up; the loss is the mean over shapes."""
+    shaped = [part.shaped for part in parts]
+    loss = float(np.average([part.loss for part in parts], weights=shaped)) if sum(shaped) else 0.0
+    return Figures(sum(shaped), sum(part.shapeless for part in parts), sum(part.retired for part in parts), loss)
+
+
+def joint_schedule(parts: Sequence[Schedule]) -> Schedule:
+    """What there is to reconstruct in all parts, each job with the part it is of."""
+    jobs = [replace(job, part=part) for part, found in enumerate(parts) for job in found.jobs]
+    figures = [found.figures for found in parts if found.figures is not None]
+    return Schedule(
+        sorted(jobs, key=lambda job: (-job.priority, job.part, job.cluster)),
+        sum(found.due for found in parts),
+        min((found.retry_in_s for found in parts if found.retry_in_s is not None), default=None),
+        sum(found.quarantined for found in parts),
+        joint_figures(figures) if figures else None,
+    )
+
+
+def joint_status(parts: Sequence[LibraryStatus]) -> LibraryStatus:
+    """Totals of all parts; a shard of the stream is done when it is done in each of them."""
+    return replace(
+        parts[0],
+        images=sum(part.images for part in parts),
+        rejected=sum(part.rejected for part in parts),
+        rejects_by_reason=_summed(part.rejects_by_reason for part in parts),
+        shards=max(part.shards for part in parts),
+        shards_done=min(part.shards_done for part in parts),
+        clusters=sum(part.clusters for part in parts),
+        outliers=sum(part.outliers for part in parts),
+        shapes=sum(part.shapes for part in parts),
+        reconstructions=sum(part.reconstructions for part in parts),
+        quarantined=sum(part.quarantined for part in parts),
+        store_bytes=sum(part.store_bytes for part in parts),
+    )
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for one in counts:
+        total.update(one)
+    return dict(total)
