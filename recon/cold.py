@@ -37,11 +37,13 @@ class Found:
         poses: one hypothesis.
         folds: ``(N,)`` folds its scores were held out by.
         round_about: whether it is a surface of revolution.
+        density: ``(J, J, J)`` occupancy of an earlier refinement in the volume of these poses; None without one.
     """
 
     poses: Hypotheses
     folds: torch.Tensor
     round_about: bool = False
+    density: torch.Tensor | None = None
 
 
 def add_half_turned(

@@ -59,7 +59,7 @@ class JointFit:
 def refine_jointly(
     poses: Hypotheses,
     model: Model,
-    seed: NDArray[np.float32],
+    logits: Tensor,
     stage: JointStage,
     generator: torch.Generator,
     tick: Callable[[float], None] = lambda fraction: None,
@@ -69,7 +69,7 @@ def refine_jointly(
     Args:
         poses: one hypothesis.
         model: views and camera model.
-        seed: mean back-projected mask ``(S, S, S)`` to start from, indexed z, y, x.
+        logits: ``(S, S, S)`` densities to start from, as `logits_of_votes` makes them, indexed z, y, x.
         stage: how long, at least one step, and how finely.
         generator: source of all randomness.
         tick: told the fraction done.
@@ -77,7 +77,7 @@ def refine_jointly(
     with torch.inference_mode(False), torch.enable_grad():
         # Tensors made in inference mode can't take part in a gradient; copies can.
         scene = _Scene.of(model, poses, stage)
-        field = _start(poses, seed, stage, model, generator)
+        field = _start(logits, stage, model, generator)
         cameras = _Poses(poses.angles[0].clone().requires_grad_(), poses.frame[0].clone().requires_grad_())
         optimizer, losses = _optimizer(field, cameras), []
         cells = None
@@ -111,7 +111,18 @@ def refine_carved(
 ) -> JointFit:
     """The same, from the votes of the views' own masks at full sharpness."""
     votes, _ = carve(poses, model, views, stage.resolution, False)
-    return refine_jointly(poses, model, votes, stage, generator, tick)
+    logits = logits_of_votes(torch.from_numpy(votes).to(poses.angles.device))
+    return refine_jointly(poses, model, logits, stage, generator, tick)
+
+
+def logits_of_votes(votes: Tensor) -> Tensor:
+    """Densities ``(S, S, S)`` to start from, where nothing is known but the mean back-projected mask."""
+    return (_SEED_SLOPE * (votes / votes.max() - _SEED_LEVEL)).clamp(-_SEED_LIMIT, _SEED_LIMIT)
+
+
+def logits_of_occupancy(occupancy: Tensor) -> Tensor:
+    """Densities ``(S, S, S)`` to go on with, where an earlier fit has left its occupancy in [0, 1]."""
+    return torch.logit(occupancy, eps=1e-3).clamp(-_SEED_LIMIT, _SEED_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +158,12 @@ class _Poses:
     frame: Tensor
 
 
-def _start(
-    poses: Hypotheses, seed: NDArray[np.float32], stage: JointStage, model: Model, generator: torch.Generator
-) -> Field:
-    votes = torch.tensor(seed, device=poses.angles.device)[None, None]
-    votes = F.interpolate(votes, size=[stage.resolution] * 3, mode="trilinear", align_corners=False)[0, 0]
-    logits = (_SEED_SLOPE * (votes / votes.max() - _SEED_LEVEL)).clamp(-_SEED_LIMIT, _SEED_LIMIT)
+def _start(logits: Tensor, stage: JointStage, model: Model, generator: torch.Generator) -> Field:
+    size = [stage.resolution] * 3
+    # A copy: what was made in inference mode can't take part in a gradient.
+    fine = F.interpolate(logits.clone()[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
     dims = min(stage.dims, model.evidence.features.shape[-1])
-    return make_field(stage.field, logits, dims, mirror=model.mirror, seed=generator.initial_seed())
+    return make_field(stage.field, fine, dims, mirror=model.mirror, seed=generator.initial_seed())
 
 
 def _optimizer(field: Field, cameras: _Poses) -> torch.optim.Adam:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +20,14 @@ from recon.em import Model
 from recon.evidence import FeatureBasis, fit_basis, gather_evidence
 from recon.guess import prior_of
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
-from recon.joint import refine_carved
+from recon.joint import JointFit, logits_of_occupancy, refine_carved, refine_jointly
 from recon.keypoint_start import keypoint_start
 from recon.known import check_rotations, known_start
 from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import ProgressCallback, Reporter
 from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
-from recon.result import Reconstruction, Shape, VoxelField
+from recon.result import NO_DENSITY, Reconstruction, Shape, VoxelField
 from recon.revolution import fit_revolution
 from recon.types import ARRAYS, Quality, Verdict, Viewpoints, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
@@ -44,12 +45,14 @@ class _Final:
         held_out: their agreement with the views.
         field: ``(D, D, D)`` whose level set is the surface.
         level: of the surface.
+        fitted: it is the occupancy of a joint refinement, not a carved hull.
     """
 
     found: Found
     held_out: HeldOut
     field: NDArray[np.float32]
     level: float
+    fitted: bool
 
 
 def reconstruct(
@@ -216,16 +219,28 @@ def _refined(
     """Field and cameras refined by gradients where that raises the held-out score, else the carved hull."""
     tick = report.span("joint", 0.85, 0.97)
     if config.joint.steps and not found.round_about:
-        fit = refine_carved(found.poses, model, views, config.joint, generator, tick)
+        fit = _jointly(found, model, views, config, generator, tick)
         rival = replace(found, poses=fit.poses)
         judged = judge_held_out(_volumes(rival, model, config), fit.poses, found.folds, model)
         if judged.score.mean() >= held_out.score.mean():
             rival = replace(rival, poses=replace(fit.poses, score=judged.score[None]))
-            return _Final(
-                rival, judged, finer(fit.occupancy(config.joint.resolution), config.mesh_resolution), JOINT_LEVEL
-            )
+            return _Final(rival, judged, fit.occupancy(config.joint.resolution), JOINT_LEVEL, fitted=True)
     hull, level = carve(found.poses, model, views, config.mesh_resolution, found.round_about)
-    return _Final(found, held_out, hull, level)
+    return _Final(found, held_out, hull, level, fitted=False)
+
+
+def _jointly(
+    found: Found,
+    model: Model,
+    views: Views,
+    config: ReconConfig,
+    generator: torch.Generator,
+    tick: Callable[[float], None],
+) -> JointFit:
+    """Goes on with the occupancy of an earlier fit where there is one, else begins with the masks' votes."""
+    if found.density is None:
+        return refine_carved(found.poses, model, views, config.joint, generator, tick)
+    return refine_jointly(found.poses, model, logits_of_occupancy(found.density), config.joint, generator, tick)
 
 
 def _volumes(found: Found, model: Model, config: ReconConfig) -> Volumes:
@@ -248,7 +263,7 @@ def _without_strangers(poses: Hypotheses, held_out: HeldOut, typical: float) -> 
 
 def _build_shape(final: _Final, model: Model, basis: FeatureBasis, views: Views, config: ReconConfig) -> Shape | None:
     found, held_out, poses = final.found, final.held_out, final.found.poses
-    body = surface(final.field, final.level)
+    body = surface(finer(final.field, config.mesh_resolution) if final.fitted else final.field, final.level)
     if body is None:
         return None
     place = place_mesh(body, model.distance)
@@ -263,10 +278,10 @@ def _build_shape(final: _Final, model: Model, basis: FeatureBasis, views: Views,
         views=int(kept.sum()),
     )
     cameras = to_cameras(poses.angles[0], poses.frame[0], model.evidence, place, loss, poses.weight[0])
-    return Shape(cameras, _field(volumes, basis, place, model), finish_mesh(body, place, colors), quality)
+    return Shape(cameras, _field(volumes, basis, place, model, final), finish_mesh(body, place, colors), quality)
 
 
-def _field(volumes: Volumes, basis: FeatureBasis, place: Placement, model: Model) -> VoxelField:
+def _field(volumes: Volumes, basis: FeatureBasis, place: Placement, model: Model, final: _Final) -> VoxelField:
     features = volumes.features[0, -1]
     voxels = (features.norm(dim=-1) > _FEATURE_FLOOR).nonzero()[:, 0]
     return VoxelField(
@@ -277,6 +292,7 @@ def _field(volumes: Volumes, basis: FeatureBasis, place: Placement, model: Model
         place=place,
         mirror=model.mirror,
         floor=model.floor,
+        density=(255 * final.field).round().astype(np.uint8) if final.fitted else NO_DENSITY,
     )
 
 

@@ -19,6 +19,7 @@ from recon.evidence import FeatureBasis
 from recon.types import Cameras, Mesh, Quality, Verdict
 
 SCHEMA = 1
+NO_DENSITY: NDArray[np.uint8] = np.zeros((0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class VoxelField:
         place: where the object frame lies in the cube.
         mirror: whether it was fitted as symmetric in x.
         floor: share of the score earned by silhouettes alone.
+        density: ``(J, J, J)`` uint8, indexed z, y, x: the occupancy that a joint refinement came to, in 255ths, from
+            which the next one goes on; ``(0, 0, 0)`` where there was none.
     """
 
     occupancy: NDArray[np.float16]
@@ -42,6 +45,7 @@ class VoxelField:
     place: Placement
     mirror: bool
     floor: float
+    density: NDArray[np.uint8]
 
     def dense(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Occupancy ``(D, D, D)`` and features ``(D^3, K)`` as float32 tensors."""
@@ -100,7 +104,7 @@ class Reconstruction:
             }
             arrays |= {f"cameras.{k}": getattr(self.shape.cameras, k) for k in Cameras.__slots__}
             arrays |= {f"mesh.{k}": getattr(mesh, k) for k in Mesh.__slots__}
-            arrays |= {f"field.{k}": getattr(field, k) for k in ("occupancy", "voxels", "features")}
+            arrays |= {f"field.{k}": getattr(field, k) for k in ("occupancy", "voxels", "features", "density")}
             arrays |= {
                 f"basis.{k}": getattr(field.basis, k).cpu().numpy().astype(np.float16) for k in FeatureBasis.__slots__
             }
@@ -139,6 +143,7 @@ def _shape(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Shape:
         place=Placement(tuple(place["centre"]), place["scale"], place["distance"]),
         mirror=meta["mirror"],
         floor=meta["floor"],
+        density=arrays.get("field.density", NO_DENSITY),  # older ones have none
     )
     cameras = Cameras(*(arrays[f"cameras.{k}"] for k in Cameras.__slots__))
     mesh = Mesh(*(arrays[f"mesh.{k}"] for k in Mesh.__slots__))

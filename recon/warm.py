@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recon.camera import Placement, from_cameras, select_cameras
@@ -11,6 +12,7 @@ from recon.cold import Found
 from recon.config import ReconConfig
 from recon.em import Model, assign_folds, doubt
 from recon.evidence import Evidence
+from recon.geometry import voxel_grid
 from recon.progress import Reporter
 from recon.refine import polish
 from recon.register import register_evidence
@@ -32,6 +34,8 @@ def warm_start(
     seed: int,
 ) -> Found:
     """Keeps the cameras of known views, registers the others, then refines all of them together.
+
+    What is fitted next goes on with the density that the version before came to.
 
     Args:
         ids: ``(N,)`` of the views in ``model``.
@@ -65,7 +69,17 @@ def warm_start(
     folds = assign_folds(len(ids), config.fine.folds, generator, angles.device)
     tick = report.span("polish", 0.3, 0.85)
     poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    return Found(poses, folds)
+    return Found(poses, folds, density=carried(shape, place, angles.device))
+
+
+def carried(shape: Shape, place: Placement, device: torch.device) -> Tensor | None:
+    """The shape's density ``(J, J, J)`` as it lies in another placement of the object; None if it has none."""
+    density = torch.from_numpy(shape.field.density.astype(np.float32) / 255).to(device)
+    if not density.numel():
+        return None
+    here = voxel_grid(len(density), device).reshape(1, *density.shape, 3)
+    there = shape.field.place.to_volume(place.to_object(here))
+    return F.grid_sample(density[None, None], there, align_corners=False)[0, 0]
 
 
 def _take(

@@ -30,6 +30,7 @@ from recon.config import JointStage, Realignment
 from recon.em import Model
 from recon.evidence import fit_basis, gather_evidence
 from recon.geometry import angles_of
+from recon.result import NO_DENSITY
 from recon.types import Viewpoints
 from recon.volume import HALF_EXTENT, Hypotheses
 
@@ -155,7 +156,7 @@ def true_result(scene: Scene) -> Reconstruction:
     basis = fit_basis(scene.views, 4, torch.device("cpu"))
     field = VoxelField(
         np.zeros((8, 8, 8), np.float16), np.zeros(0, np.int32), np.zeros((0, 4), np.float16), basis,
-        Placement((0.0, 0.0, 0.0), 1.56, 3.0), True, 0.1,
+        Placement((0.0, 0.0, 0.0), 1.56, 3.0), True, 0.1, NO_DENSITY,
     )  # fmt: skip
     shape = Shape(true_cameras(scene), field, true_mesh(), Quality(0.1, 0.9, 0.1, len(scene.R)))
     return Reconstruction("shape", "flawless", scene.views.ids, shape)

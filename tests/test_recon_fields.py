@@ -10,7 +10,7 @@ from torch import Tensor
 from recon.config import FieldKind
 from recon.fields import Field, make_field
 from recon.geometry import voxel_grid
-from recon.joint import refine_jointly
+from recon.joint import logits_of_votes, refine_jointly
 from recon.mesh import carve
 from tests.recon_scene import true_poses
 from tests.test_recon_joint import SCENE, STAGE, errors, shaken
@@ -82,9 +82,10 @@ def test_cameras_fall_into_place_with_it_and_it_repeats(kind: FieldKind) -> None
     model, poses = true_poses(SCENE)
     start = shaken(poses, 10)
     votes, _ = carve(start, model, SCENE.views, 24, False)
+    logits = logits_of_votes(torch.from_numpy(votes))
     stage = replace(STAGE, field=kind, rays=1500, steps=40)
     with torch.inference_mode():
-        first, again = (refine_jointly(start, model, votes, stage, torch.Generator().manual_seed(0)) for _ in range(2))
+        first, again = (refine_jointly(start, model, logits, stage, torch.Generator().manual_seed(0)) for _ in range(2))
     assert np.median(errors(first.poses)) < 0.85 * np.median(errors(start))
     assert torch.equal(first.poses.angles, again.poses.angles) and np.array_equal(
         first.occupancy(24), again.occupancy(24)

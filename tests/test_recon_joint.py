@@ -8,7 +8,7 @@ import torch
 
 from recon.config import JointStage
 from recon.geometry import rotation
-from recon.joint import SURFACE_LEVEL, refine_jointly
+from recon.joint import SURFACE_LEVEL, logits_of_votes, refine_jointly
 from recon.mesh import carve, finer, surface
 from recon.volume import Hypotheses
 from tests.recon_scene import make_scene, rotation_errors, true_poses
@@ -31,8 +31,9 @@ def refined(stage: JointStage = STAGE, seed: int = 0) -> tuple[Hypotheses, Hypot
     model, poses = true_poses(SCENE)
     start = shaken(poses, 10)
     votes, _ = carve(start, model, SCENE.views, 24, False)
+    logits = logits_of_votes(torch.from_numpy(votes))
     with torch.inference_mode():
-        fit = refine_jointly(start, model, votes, stage, torch.Generator().manual_seed(seed))
+        fit = refine_jointly(start, model, logits, stage, torch.Generator().manual_seed(seed))
     return start, fit.poses, fit.occupancy(stage.resolution)
 
 
@@ -57,8 +58,9 @@ def test_views_without_weight_keep_their_cameras() -> None:
     weight = torch.ones_like(poses.weight)
     weight[0, :5] = 0
     votes, _ = carve(poses, model, SCENE.views, 24, False)
+    logits = logits_of_votes(torch.from_numpy(votes))
     few = replace(STAGE, steps=5)
-    fit = refine_jointly(replace(poses, weight=weight), model, votes, few, torch.Generator().manual_seed(0))
+    fit = refine_jointly(replace(poses, weight=weight), model, logits, few, torch.Generator().manual_seed(0))
     moved = (fit.poses.angles - poses.angles)[0].abs().sum(-1)
     assert (moved[:5] == 0).all() and (moved[5:] > 0).all()
 
@@ -70,6 +72,7 @@ def test_it_repeats_with_its_seed_and_tells_how_far_it_is() -> None:
     assert not torch.equal(first.angles, other.angles)
     model, poses = true_poses(SCENE)
     votes, _ = carve(poses, model, SCENE.views, 24, False)
+    logits = logits_of_votes(torch.from_numpy(votes))
     ticks: list[float] = []
-    refine_jointly(poses, model, votes, few, torch.Generator().manual_seed(0), ticks.append)
+    refine_jointly(poses, model, logits, few, torch.Generator().manual_seed(0), ticks.append)
     assert ticks == pytest.approx([1 / 3, 2 / 3, 1])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from ops.errors import ReconstructionError
 from recon import Reconstruction, register
@@ -18,6 +20,7 @@ def test_bytes_round_trip() -> None:
     assert result.shape is not None and back.shape is not None
     assert back.shape.quality == result.shape.quality
     assert np.array_equal(back.shape.cameras.R, result.shape.cameras.R)
+    assert back.shape.field.density.any() and np.array_equal(back.shape.field.density, result.shape.field.density)
     assert back.verdict == result.verdict and back.reason == result.reason
 
 
@@ -44,3 +47,13 @@ def test_another_schema_is_refused() -> None:
     blob = save({"ids": np.zeros(1)}, {"reconstruction": '{"schema": 99}'})
     with pytest.raises(ReconstructionError, match="schema 99"):
         Reconstruction.from_bytes(blob)
+
+
+def test_a_shape_that_was_stored_without_a_density_is_read() -> None:
+    _, result = cold_result()
+    arrays = load(result.to_bytes())
+    raw = result.to_bytes()
+    meta = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
+    blob = save({name: array for name, array in arrays.items() if name != "field.density"}, meta)
+    back = Reconstruction.from_bytes(blob)
+    assert back.shape is not None and back.shape.field.density.size == 0

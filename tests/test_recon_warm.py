@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
-from recon import em, reconstruct, refine
+from recon import Placement, em, pipeline, reconstruct, refine, warm
 from recon.em import render_features
+from recon.joint import JointFit, refine_jointly
+from recon.result import NO_DENSITY, Shape
+from recon.volume import Hypotheses
 from tests.recon_scene import SMALL, cold_result, joined, make_scene, rotation_errors
 
 
@@ -50,3 +54,44 @@ def test_a_shapeless_past_is_a_cold_start() -> None:
     stages: list[str] = []
     reconstruct(views, tiny, warm=nothing, progress=lambda p: stages.append(p.stage))
     assert "coarse" in stages
+
+
+def with_density(shape: Shape, density: np.ndarray[Any, np.dtype[np.uint8]], place: Placement) -> Shape:
+    return replace(shape, field=replace(shape.field, density=density, place=place))
+
+
+def test_a_density_lies_where_the_object_does_in_any_placement() -> None:
+    _, first = cold_result()
+    assert first.shape is not None
+    box = np.zeros((40, 40, 40), np.uint8)
+    box[10:20, 20:30, 5:25] = 255  # z, y, x
+    was = Placement((-0.25, 0.25, -0.25), 1.0, 3.0)  # the middle of the box, whose longest side is one unit
+    now = Placement((0.0, 0.0, 0.0), 1.5, 3.0)
+    same = warm.carried(with_density(first.shape, box, was), was, torch.device("cpu"))
+    assert same is not None and np.allclose(same.numpy(), box / 255, atol=1e-5)
+    moved = warm.carried(with_density(first.shape, box, was), now, torch.device("cpu"))
+    assert moved is not None
+    places = np.argwhere(moved.numpy() > 0.5)
+    assert np.allclose(places.mean(0), 19.5, atol=0.6), "centred"
+    assert np.allclose(np.ptp(places, axis=0) + 1, [15, 15, 30], atol=1.1), "half as large again"
+    assert warm.carried(with_density(first.shape, NO_DENSITY, was), now, torch.device("cpu")) is None
+
+
+def test_a_warm_start_goes_on_with_the_density_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, first = cold_result()
+    assert first.shape is not None and first.shape.field.density.any()
+    begun: list[Tensor] = []
+
+    def noted(poses: Hypotheses, model: em.Model, logits: Tensor, *rest: Any) -> JointFit:
+        begun.append(logits)
+        return refine_jointly(poses, model, logits, *rest)
+
+    monkeypatch.setattr(pipeline, "refine_jointly", noted)
+    short = replace(SMALL, joint=replace(SMALL.joint, steps=2), polish_rounds=0)
+    reconstruct(scene.views, short, warm=first)
+    (logits,) = begun
+    before, level = first.shape.field.density / 255, 0.3
+    assert (logits.sigmoid().numpy() > level).mean() == pytest.approx((before > level).mean(), rel=0.35)
+    without = with_density(first.shape, NO_DENSITY, first.shape.field.place)
+    reconstruct(scene.views, short, warm=replace(first, shape=without))
+    assert len(begun) == 1, "masks' votes are all there is to begin with"

@@ -16,6 +16,7 @@ from ops.bench.geometry import sphere
 from recon import Cameras, FeatureBasis, Mesh, Placement, Quality, Reconstruction, Shape, VoxelField, mesh_to_bytes
 from recon.config import ReconConfig
 from recon.evidence import PIXELS
+from recon.result import NO_DENSITY
 from recon.volume import HALF_EXTENT
 
 _MAP_GIB = 8.0
@@ -56,7 +57,7 @@ def ball(channels: int) -> Reconstruction:
         torch.zeros(PIXELS**2, dims),
     )  # fmt: skip
     place = Placement((0.0, 0.0, 0.0), 2 * HALF_EXTENT, HALF_EXTENT / np.tan(np.radians(config.object_fov) / 2))
-    field = VoxelField((away < HALF_EXTENT).astype(np.float16), voxels, features, basis, place, True, 0.3)
+    field = VoxelField((away < HALF_EXTENT).astype(np.float16), voxels, features, basis, place, True, 0.3, NO_DENSITY)
     body = sphere(0.5)
     grey = np.full((len(body.vertices), 3), 128, np.uint8)
     mesh = Mesh(np.asarray(body.vertices, np.float32), np.asarray(body.faces, np.int32), grey)

@@ -136,10 +136,10 @@ def _trial(cluster: _Cluster, recipe: Recipe, found: Reconstruction, seconds: fl
     if found.shape is None:
         return Trial(cluster.shape, recipe, crowded, found.verdict, seconds, 1.0, None)
     own, out = found.ids < cluster.own, found.shape.cameras.weight == 0
-    recovered = _recovered(cluster, found)
+    known = recovered(cluster.shape, cluster.keys, cluster.own, found)
     return Trial(
         cluster.shape, recipe, crowded, found.verdict, seconds, found.shape.quality.loss,
-        judge.judge(recovered) if recovered else None,
+        judge.judge(known) if known else None,
         strangers_rejected=float(out[~own].mean()) if crowded else 0.0,
         members_rejected=float(out[own].mean()),
     )  # fmt: skip
@@ -193,13 +193,20 @@ def find_views(backbone: Backbone, pictures: Sequence[Picture]) -> Views:
     return make_views(backbone, places, crops, masks)
 
 
-def _recovered(cluster: _Cluster, found: Reconstruction) -> Recovered | None:
-    """The shape in the form that can be judged; None if there is none or every view of its own was thrown out."""
+def recovered(shape: str, keys: Sequence[str], own: int, found: Reconstruction) -> Recovered | None:
+    """The shape in the form that can be judged; None if there is none or every view of its own was thrown out.
+
+    Args:
+        shape: the true shape of the first ``own`` keys.
+        keys: images; ids of the reconstruction are places among them.
+        own: how many are of the shape.
+        found: the reconstruction.
+    """
     if found.shape is None:
         return None
-    used = np.flatnonzero((found.shape.cameras.weight > 0) & (found.ids < cluster.own))
+    used = np.flatnonzero((found.shape.cameras.weight > 0) & (found.ids < own))
     if not used.size:
         return None
     mesh = trimesh.Trimesh(found.shape.mesh.vertices, found.shape.mesh.faces, process=False)
-    members = [cluster.keys[place] for place in found.ids[used]]
-    return Recovered(cluster.shape, cluster.own, mesh, members, found.shape.cameras.R[used].astype(float))
+    members = [keys[place] for place in found.ids[used]]
+    return Recovered(shape, own, mesh, members, found.shape.cameras.R[used].astype(float))

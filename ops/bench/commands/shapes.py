@@ -12,6 +12,7 @@ from ops.bench import categories as categories_benchmark
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import curve as curve_benchmark
 from ops.bench import furniture as furniture_benchmark
+from ops.bench import grow as grow_benchmark
 from ops.bench import keypoints as keypoints_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import register as register_benchmark
@@ -82,6 +83,22 @@ def reconstruct(
     )
     tell = Console(stderr=True).print
     show(lambda: reconstruct_benchmark.run(data, settings, tell), json)
+
+
+@app.command(epilog="example: python -m ops.bench grow --shape chair-00 --shape sofa-01 --seeds 3")
+def grow(
+    data: Data = DATA,
+    shape: Shapes = None,
+    views: Annotated[int, typer.Option(min=8, help="Images of each shape once it has doubled.")] = 40,
+    effort: EffortChoice = "quick",
+    backbone: Backbone = "embedded",
+    device: Device = "cpu",
+    seeds: Annotated[int, typer.Option(min=1, help="Each shape is grown with seeds 0, 1, ...")] = 1,
+    json: Json = None,
+) -> None:
+    """Clusters that double: the shape of the first half continued, beside a cold start from all images."""
+    settings = grow_benchmark.Settings(shape or (), views, effort, backbone, device, range(seeds))
+    show(lambda: grow_benchmark.run(data, settings, Console(stderr=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench correspond --shape chair-00 --shape sofa-01 --keep bench-shapes")

@@ -1,0 +1,162 @@
+"""A cluster that doubles: its shape continued, beside the same images from a cold start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from index.backbones import load_backbone
+from ops.bench.reconstruct import find_views, read_pictures, recovered
+from ops.bench.report import Measure, Report
+from ops.bench.shapes import Judge, Judgement
+from ops.bench.truth import load_truth
+from recon import ReconConfig, Reconstruction, reconstruct
+from recon.config import Effort
+from recon.types import Views
+
+_LEVEL = 0.005
+"""F-scores as near as this are the same: drawing the points of the surfaces anew moves them as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to grow and how.
+
+    Attributes:
+        shapes: names of shapes; all if empty.
+        views: images of each shape once it has doubled.
+        effort: preset of the reconstructions.
+        backbone: encoder of masks and features.
+        device: torch device.
+        seeds: each shape is grown with all of them.
+    """
+
+    shapes: Sequence[str] = ()
+    views: int = 40
+    effort: Effort = "quick"
+    backbone: str = "embedded"
+    device: str = "cpu"
+    seeds: Sequence[int] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """One cluster that doubled.
+
+    Attributes:
+        shape: the true shape.
+        cold_s: seconds of a cold start from all images.
+        warm_s: seconds of a warm start from the shape of the first half.
+        half: figures of the first half's shape.
+        cold: of the cold start; None if it found no shape.
+        warm: of the warm start, likewise.
+    """
+
+    shape: str
+    cold_s: float
+    warm_s: float
+    half: Judgement
+    cold: Judgement | None
+    warm: Judgement | None
+
+
+def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda line: None) -> Report:
+    """Doubles one cluster after the other.
+
+    Args:
+        data: folder with shards and truth.
+        settings: what and how.
+        progress: told one line a cluster.
+
+    Raises:
+        NotFoundError: a named shape is not in the truth.
+        SourceError: the folder has no shards or no truth.
+    """
+    truth = load_truth(data)
+    encoder, judge = load_backbone(settings.backbone, device=settings.device), Judge(truth)
+    grown: list[Growth] = []
+    shapeless = 0
+    for name in truth.wanted(settings.shapes):
+        keys = [image.key for image in truth.of_shape(name)][: settings.views]
+        pictures = read_pictures(data / "shards", keys)
+        views = find_views(encoder, [pictures[key] for key in keys])
+        for seed in settings.seeds:
+            found = _grown(name, keys, views, settings, seed, judge)
+            shapeless += found is None
+            grown += [found] if found is not None else []
+            progress(_line(name, seed, found))
+    facts: dict[str, str | int | float] = {
+        "effort": settings.effort,
+        "views": settings.views,
+        "grown": len(grown),
+        "no shape to grow": shapeless,
+    }
+    return Report(f"{data.name}: clusters that double", measures_of(grown), facts)
+
+
+def _grown(name: str, keys: Sequence[str], views: Views, settings: Settings, seed: int, judge: Judge) -> Growth | None:
+    """One cluster before and after; None if its first half gives no shape."""
+    config = ReconConfig.preset(settings.effort)
+
+    def timed(of: Views, warm: Reconstruction | None) -> tuple[Reconstruction, float]:
+        began = time.perf_counter()
+        return reconstruct(of, config, warm=warm, seed=seed, device=settings.device), time.perf_counter() - began
+
+    def judged(found: Reconstruction) -> Judgement | None:
+        known = recovered(name, keys, len(keys), found)
+        return judge.judge(known) if known is not None else None
+
+    first, _ = timed(views.take(np.arange(len(views) // 2)), None)
+    half = judged(first)
+    if half is None:
+        return None
+    warm, warm_s = timed(views, first)
+    cold, cold_s = timed(views, None)
+    return Growth(name, cold_s, warm_s, half, judged(cold), judged(warm))
+
+
+def measures_of(grown: Sequence[Growth]) -> list[Measure]:
+    """Time and quality of continuing beside those of starting over."""
+    if not grown:
+        return []
+    cold_s, warm_s = (float(np.mean([getattr(one, name) for one in grown])) for name in ("cold_s", "warm_s"))
+    both = [one for one in grown if one.warm is not None and one.cold is not None]
+    reached = [one for one in grown if _fscore(one.warm) >= _fscore(one.cold) - _LEVEL]
+    in_time = np.mean([one.warm_s / one.cold_s for one in reached]) if reached else float("nan")
+    rows: dict[str, Callable[[Judgement], float]] = {
+        "F-score at 0.05": lambda judged: judged.surface.fscore,
+        "rotation error < 30°": lambda judged: float((judged.errors < 30).mean()),
+    }
+    found = [
+        Measure("seconds for twice the images", warm_s, "lower", {"cold start": cold_s}),
+        Measure("clusters that reach the cold start's F-score", len(reached) / len(grown), "higher", {"to reach": 0.9}),
+        Measure("their seconds over the cold start's", float(in_time), "lower", {"to reach": 0.15}),
+    ]
+    for what, of in rows.items():
+        means = {name: float(np.mean([of(getattr(one, name)) for one in both])) for name in ("warm", "cold", "half")}
+        others = {"cold start": means["cold"], "before it doubled": means["half"]}
+        found.append(Measure(what, means["warm"], "higher", others))
+    return found
+
+
+def _fscore(judged: Judgement | None) -> float:
+    return judged.surface.fscore if judged is not None else 0.0
+
+
+def _line(name: str, seed: int, found: Growth | None) -> str:
+    if found is None:
+        return f"{name}, seed {seed}: no shape to grow"
+
+    def told(judged: Judgement | None) -> str:
+        if judged is None:
+            return "no shape"
+        return f"{np.median(judged.errors):.0f}°, {np.mean(judged.errors < 30):.2f}, F {judged.surface.fscore:.2f}"
+
+    return (
+        f"{name}, seed {seed}: half {told(found.half)}; cold {found.cold_s:.0f} s, {told(found.cold)}; "
+        f"warm {found.warm_s:.0f} s, {told(found.warm)}"
+    )

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ops.bench.geometry import SurfaceScore
+from ops.bench.grow import Growth, measures_of
+from ops.bench.shapes import Judgement
+
+
+def judged(fscore: float, error: float = 10.0) -> Judgement:
+    score = SurfaceScore(0.1, fscore)
+    return Judgement("chair", 40, score, score, score, np.full(4, error), np.full(4, 90.0))
+
+
+def test_only_those_that_reach_the_cold_start_count_for_its_time() -> None:
+    grown = [
+        Growth("a", 100.0, 10.0, judged(0.5), judged(0.8), judged(0.81)),
+        Growth("b", 100.0, 30.0, judged(0.5), judged(0.8), judged(0.7)),
+        Growth("c", 50.0, 10.0, judged(0.5), None, judged(0.6)),
+    ]
+    found = {measure.name: measure for measure in measures_of(grown)}
+    assert found["clusters that reach the cold start's F-score"].value == pytest.approx(2 / 3)
+    assert found["their seconds over the cold start's"].value == pytest.approx((0.1 + 0.2) / 2)
+    assert found["seconds for twice the images"].baselines["cold start"] == pytest.approx(250 / 3)
+    assert found["F-score at 0.05"].value == pytest.approx((0.81 + 0.7) / 2)
+    assert found["F-score at 0.05"].baselines == pytest.approx({"cold start": 0.8, "before it doubled": 0.5})
+    assert measures_of([]) == []
