@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -21,15 +20,17 @@ from index.reading import (
     cluster_summary,
     current_versions,
     image_of,
+    library_status,
     members_of,
     need,
     numbers_of,
+    owners_of,
     shard_summary,
     start_of,
     stored_image,
     today,
 )
-from index.records import OUTLIER, ClusterRecord
+from index.records import ClusterRecord
 from index.refused import refused
 from index.store import Store, Transaction
 from index.summaries import (
@@ -56,7 +57,6 @@ from index.tables import (
     IDENTITY,
     LINEAGE,
     MASKS,
-    MICROS,
     QUARANTINED,
     SAMPLES,
     SHAPES,
@@ -100,23 +100,7 @@ class Library:
             identity = txn.only(IDENTITY)
             if identity is None:
                 raise StateError(f"{self._store.folder} is empty; `shapelode run` has not started on it yet")
-            counters = txn.counters()
-            return LibraryStatus(
-                backbone=identity.backbone,
-                fingerprint=identity.fingerprint,
-                clusterer=identity.clusterer,
-                images=counters.stored,
-                rejected=counters.rejected,
-                rejects_by_reason=dict(Counter(counters.rejects_by_reason).most_common()),
-                shards=txn.count(SHARDS),
-                shards_done=counters.shards_done,
-                clusters=counters.clusters,
-                outliers=counters.stored - counters.clustered,
-                shapes=counters.shapes,
-                reconstructions=counters.reconstructions,
-                quarantined=counters.quarantined,
-                store_bytes=self._store.size_bytes(),
-            )
+            return library_status(txn, identity, self._store.size_bytes())
 
     def shards(self, *, after: str | None = None, limit: int = 50) -> Page[ShardSummary]:
         """Every shard that was opened, by URL."""
@@ -402,18 +386,7 @@ class Library:
     def owners(self, samples: Sequence[int]) -> list[ClusterSummary | None]:
         """The cluster of each image at this moment; None for outliers, unknown images and what is in quarantine."""
         with self._store.read() as txn:
-            apart = txn.count(QUARANTINED) > 0
-            micros = {
-                sample: record.micro
-                for sample, record in txn.many(SAMPLES, samples)
-                if not apart or txn.get(QUARANTINED, sample) is None
-            }
-            homes = {micro: record.cluster for micro, record in txn.many(MICROS, sorted(set(micros.values())))}
-            owners = {
-                number: None if record.held else cluster_summary(number, record)
-                for number, record in txn.many(CLUSTERS, sorted(set(homes.values()) - {OUTLIER}))
-            }
-        return [owners.get(homes.get(micros.get(sample, -1), OUTLIER)) for sample in samples]
+            return owners_of(txn, samples)
 
     def close(self) -> None:
         """Releases the store."""

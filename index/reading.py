@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from index.copies import count_copies
 from index.moments import shape_summary
 from index.paging import decode_cursor
-from index.records import OUTLIER, ClusterRecord, SampleRecord, ShapeRecord, ShardRecord
+from index.records import OUTLIER, ClusterRecord, Identity, SampleRecord, ShapeRecord, ShardRecord
 from index.store import Transaction
-from index.summaries import ClusterSummary, ImageSummary, ShapeSummary, ShardSummary
-from index.tables import CLUSTER_MICROS, MICRO_SAMPLES, MICROS, QUARANTINED, SAMPLES, SHAPES, Table, decode_key
+from index.summaries import ClusterSummary, ImageSummary, LibraryStatus, ShapeSummary, ShardSummary
+from index.tables import (
+    CLUSTER_MICROS,
+    CLUSTERS,
+    MICRO_SAMPLES,
+    MICROS,
+    QUARANTINED,
+    SAMPLES,
+    SHAPES,
+    SHARDS,
+    Table,
+    decode_key,
+)
 from ops.errors import ConfigError, NotFoundError
 
 T = TypeVar("T")
@@ -27,6 +39,43 @@ def owner_of(txn: Transaction, micro: int) -> int | None:
     """The cluster a micro-cluster is in; None for outliers."""
     record = txn.get(MICROS, micro)
     return None if record is None or record.cluster == OUTLIER else record.cluster
+
+
+def owners_of(txn: Transaction, samples: Sequence[int]) -> list[ClusterSummary | None]:
+    """The cluster of each image; None for outliers, unknown images and what is in quarantine."""
+    apart = txn.count(QUARANTINED) > 0
+    micros = {
+        sample: record.micro
+        for sample, record in txn.many(SAMPLES, samples)
+        if not apart or txn.get(QUARANTINED, sample) is None
+    }
+    homes = {micro: record.cluster for micro, record in txn.many(MICROS, sorted(set(micros.values())))}
+    owners = {
+        number: None if record.held else cluster_summary(number, record)
+        for number, record in txn.many(CLUSTERS, sorted(set(homes.values()) - {OUTLIER}))
+    }
+    return [owners.get(homes.get(micros.get(sample, -1), OUTLIER)) for sample in samples]
+
+
+def library_status(txn: Transaction, identity: Identity, store_bytes: int) -> LibraryStatus:
+    """Totals of a library, at constant cost."""
+    counters = txn.counters()
+    return LibraryStatus(
+        backbone=identity.backbone,
+        fingerprint=identity.fingerprint,
+        clusterer=identity.clusterer,
+        images=counters.stored,
+        rejected=counters.rejected,
+        rejects_by_reason=dict(Counter(counters.rejects_by_reason).most_common()),
+        shards=txn.count(SHARDS),
+        shards_done=counters.shards_done,
+        clusters=counters.clusters,
+        outliers=counters.stored - counters.clustered,
+        shapes=counters.shapes,
+        reconstructions=counters.reconstructions,
+        quarantined=counters.quarantined,
+        store_bytes=store_bytes,
+    )
 
 
 def content_of(txn: Transaction, cluster: int, version: int) -> int:
