@@ -73,12 +73,7 @@ def cold_start(
     report: Reporter,
     checkpoint: Checkpoint,
 ) -> Found:
-    """Searches cameras from nothing.
-
-    Where single views tell anything of where they were taken from, there are two searches: one that begins from and
-    leans on what they tell, and one that believes their elevations alone, since of azimuths they may all be wrong: that
-    takes knowing an object's front, and whether one looks down on it shows without. The finalists of both meet in a
-    contest.
+    """Searches cameras from nothing; the finalists meet in a contest.
 
     Args:
         model: views and camera model.
@@ -88,26 +83,42 @@ def cold_start(
         report: where progress goes.
         checkpoint: of the searches, the contest and what follows it.
     """
-    prior = prior_of(views.viewpoints, model.evidence.masks.device) if config.led_starts else None
-    free = replace(model, floor=config.search_floor, prior=prior and prior.without_azimuth())
-    searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
-    if prior is not None and views.viewpoints is not None:
-        led, stage = replace(free, prior=prior), replace(config.coarse, hypotheses=config.led_starts)
-        searches.append((led, guessed_starts(led, stage, views.viewpoints, generator)))
-    share = (_CONTEST - _BEGIN) / len(searches)
-    finalists = []
-    for n, (seen, starts) in enumerate(searches):
-        part = report.part(_BEGIN + share * n, _BEGIN + share * (n + 1))
-        work = partial(_search, starts, seen, config, generator, part)
-        finalists.append(checkpoint.step(f"search_{n}", generator, work))
+    rivals, judged = finalists(model, config, views, generator, report.part(_BEGIN, _CONTEST), checkpoint)
     tick = report.span("contest", _CONTEST, _SETTLE)
-    rivals, judged = reduce(join, finalists), replace(model, prior=prior)
     work = partial(best_fit, rivals, judged, views, config.trial, generator, tick)
     poses = checkpoint.step("contest", generator, work)
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
     tick = report.span("settle", _SETTLE, _END)
     work = partial(_settled, poses, model, config, views, folds, generator, tick)
     return Found(checkpoint.step("settle", generator, work), folds)
+
+
+def finalists(
+    model: Model,
+    config: ReconConfig,
+    views: Views,
+    generator: torch.Generator,
+    report: Reporter,
+    checkpoint: Checkpoint,
+) -> tuple[Hypotheses, Model]:
+    """The best hypotheses of all searches, and the model with what single views tell, by which to judge them.
+
+    Where single views tell anything of where they were taken from, there are two searches: one that begins from and
+    leans on what they tell, and one that believes their elevations alone, since of azimuths they may all be wrong: that
+    takes knowing an object's front, and whether one looks down on it shows without.
+    """
+    prior = prior_of(views.viewpoints, model.evidence.masks.device) if config.led_starts else None
+    free = replace(model, floor=config.search_floor, prior=prior and prior.without_azimuth())
+    searches = [(free, grouped_starts(free, config.coarse, config.start_groups, generator))]
+    if prior is not None and views.viewpoints is not None:
+        led, stage = replace(free, prior=prior), replace(config.coarse, hypotheses=config.led_starts)
+        searches.append((led, guessed_starts(led, stage, views.viewpoints, generator)))
+    found = []
+    for n, (seen, starts) in enumerate(searches):
+        part = report.part(n / len(searches), (n + 1) / len(searches))
+        work = partial(_search, starts, seen, config, generator, part)
+        found.append(checkpoint.step(f"search_{n}", generator, work))
+    return reduce(join, found), replace(model, prior=prior)
 
 
 def _settled(

@@ -31,7 +31,7 @@ from recon.result import NO_DENSITY, Reconstruction, Shape, VoxelField
 from recon.revolution import fit_revolution
 from recon.types import ARRAYS, Quality, Verdict, Viewpoints, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
-from recon.warm import warm_start
+from recon.warm import warm_start, with_rival
 
 _FEATURE_FLOOR = 0.05
 
@@ -105,7 +105,7 @@ def reconstruct(
         chosen = views.take(fitted)
         report.span("features", 0.0, 0.02)(0.0)
         model, basis = _model(chosen, config, known, place)
-        checkpoint = Checkpoint()
+        checkpoint, searched = Checkpoint(), len(chosen)
         if rotations is not None:
             found = known_start(model, config, rotations[fitted], generator)
         elif known is None or known.shape is None:
@@ -118,14 +118,18 @@ def reconstruct(
         else:
             told = replace(model, prior=prior_of(chosen.viewpoints, place))
             found = warm_start(chosen.ids, told, known.ids, known.shape, config, generator, report, seed)
-        if known is not None:
+            if len(chosen) >= config.search_again * known.searched:
+                found = with_rival(found, model, config, chosen, generator, report)
+            else:
+                searched = known.searched
+        if found.density is not None:
             config = replace(config, joint=replace(config.joint, steps=config.joint.steps // 2))
         verdict, reason, shape = _conclude(found, model, basis, chosen, config, generator, report)
         if shape is not None and len(rest):
             shape = _add_registered(shape, views, fitted, rest, config, seed, place)
     checkpoint.close()
     report.span("done", 1.0, 1.0)(1.0)
-    return Reconstruction(verdict, reason, views.ids, shape)
+    return Reconstruction(verdict, reason, views.ids, shape, searched)
 
 
 def _with_known(

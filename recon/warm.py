@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recon.camera import Placement, from_cameras, select_cameras
-from recon.cold import Found
+from recon.checkpoint import Checkpoint
+from recon.cold import Found, finalists
 from recon.config import ReconConfig
+from recon.contest import best_fit
 from recon.em import Model, assign_folds, doubt
 from recon.evidence import Evidence
 from recon.geometry import voxel_grid
@@ -17,8 +19,8 @@ from recon.progress import Reporter
 from recon.refine import polish
 from recon.register import register_evidence
 from recon.result import Shape
-from recon.types import Cameras
-from recon.volume import HALF_EXTENT, Hypotheses
+from recon.types import Cameras, Views
+from recon.volume import HALF_EXTENT, Hypotheses, join
 
 _CENTRED = (0.0, 0.0, 0.0)
 
@@ -70,6 +72,34 @@ def warm_start(
     tick = report.span("polish", 0.3, 0.85)
     poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
     return Found(poses, folds, density=carried(shape, place, angles.device))
+
+
+def with_rival(
+    known: Found, model: Model, config: ReconConfig, views: Views, generator: torch.Generator, report: Reporter
+) -> Found:
+    """The known solution, or one that a short search from nothing finds and that can be fitted better.
+
+    A solution of few views that is wrong stays wrong however many come: each new one is registered to it. Nor does it
+    show, for they fit it as well as those it was made of.
+
+    Args:
+        known: the solution that was continued.
+        model: views and camera model.
+        config: the search is a draft's, whatever it says of its stages.
+        views: the same views.
+        generator: source of randomness.
+        report: where progress goes.
+    """
+    draft = config.drafted()
+    rivals, judged = finalists(model, draft, views, generator, report.part(0.3, 0.7), Checkpoint())
+    tick = report.span("contest", 0.7, 0.8)
+    every = join(known.poses, rivals)
+    best = best_fit(every, judged, views, draft.trial, generator, tick)
+    if torch.equal(best.angles, known.poses.angles):
+        return known
+    tick = report.span("polish", 0.8, 0.85)
+    poses = polish(best, model, known.folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    return Found(poses, known.folds)
 
 
 def carried(shape: Shape, place: Placement, device: torch.device) -> Tensor | None:

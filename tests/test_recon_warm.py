@@ -18,7 +18,7 @@ from tests.recon_scene import SMALL, cold_result, joined, make_scene, rotation_e
 
 def test_warm_start_takes_new_views_in() -> None:
     scene, first = cold_result()
-    more = make_scene(12, seed=5)
+    more = make_scene(10, seed=5)
     both = joined(scene.views, more.views)
     stages: list[str] = []
     result = reconstruct(both, SMALL, warm=first, progress=lambda p: stages.append(p.stage))
@@ -95,3 +95,27 @@ def test_a_warm_start_goes_on_with_the_density_of_the_version_before(monkeypatch
     without = with_density(first.shape, NO_DENSITY, first.shape.field.place)
     reconstruct(scene.views, short, warm=replace(first, shape=without))
     assert len(begun) == 1, "masks' votes are all there is to begin with"
+
+
+def test_a_wrong_solution_is_left_once_enough_views_have_come() -> None:
+    scene, first = cold_result()
+    assert first.shape is not None
+    turned = first.shape.cameras.R.copy()
+    turned[::2] = turned[::2] @ np.diag([-1.0, 1.0, -1.0]).astype(np.float32)  # half of them seen from behind
+    wrong = replace(first, shape=replace(first.shape, cameras=replace(first.shape.cameras, R=turned)))
+    errors = {}
+    for searched in (24, 12):
+        result = reconstruct(scene.views, SMALL, warm=replace(wrong, searched=searched))
+        assert result.shape is not None and result.searched == 24
+        errors[searched] = float(np.median(rotation_errors(result.shape.cameras.R.astype(float), scene.R)))
+    assert errors[12] < 25 < errors[24]
+
+
+def test_the_known_solution_is_kept_where_no_rival_fits_better() -> None:
+    scene, first = cold_result()
+    stages: list[str] = []
+    result = reconstruct(
+        scene.views, SMALL, warm=replace(first, searched=10), progress=lambda p: stages.append(p.stage)
+    )
+    assert {"coarse", "contest"} <= set(stages) and result.shape is not None
+    assert np.median(rotation_errors(result.shape.cameras.R.astype(float), scene.R)) < 25
