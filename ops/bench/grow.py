@@ -49,7 +49,8 @@ class Growth:
 
     Attributes:
         shape: the true shape.
-        cold_s: seconds of a cold start from all images.
+        cold_s: seconds of a cold start from all images; of the processor where that does the work, which other programs
+            do not lengthen.
         warm_s: seconds of a warm start from the shape of the first half.
         half: figures of the first half's shape.
         cold: of the cold start; None if it found no shape.
@@ -102,9 +103,11 @@ def _grown(name: str, keys: Sequence[str], views: Views, settings: Settings, see
     """One cluster before and after; None if its first half gives no shape."""
     config = ReconConfig.preset(settings.effort)
 
+    clock = time.process_time if settings.device == "cpu" else time.perf_counter
+
     def timed(of: Views, warm: Reconstruction | None) -> tuple[Reconstruction, float]:
-        began = time.perf_counter()
-        return reconstruct(of, config, warm=warm, seed=seed, device=settings.device), time.perf_counter() - began
+        began = clock()
+        return reconstruct(of, config, warm=warm, seed=seed, device=settings.device), clock() - began
 
     def judged(found: Reconstruction) -> Judgement | None:
         known = recovered(name, keys, len(keys), found)
