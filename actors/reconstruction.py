@@ -86,12 +86,16 @@ class Workshop:
         return output
 
     def _best(self, views: Views, config: ReconConfig, starts: list[Reconstruction]) -> Reconstruction:
-        """The result that agrees best with the views, of one from each shape to start from."""
+        """The result that agrees best with the views, of one from each shape to start from.
+
+        A rival to them is searched for once, beside the first.
+        """
         warm: list[Reconstruction | None] = [start for start in starts if start.verdict == "shape"]
+        configs = [config, *[replace(config, search_again=math.inf)] * (len(warm) - 1)]
         seed, kept = self._options.seed, self._checkpoints()
         results = [
-            reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept)
-            for start in warm or [None]
+            reconstruct(views, each, warm=start, seed=seed, device=self._device, checkpoints=kept)
+            for start, each in zip(warm or [None], configs, strict=True)
         ]
         return min(results, key=lambda found: found.shape.quality.loss if found.shape is not None else math.inf)
 

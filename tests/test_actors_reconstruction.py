@@ -10,7 +10,7 @@ from actors import reconstruction as module
 from actors.plan import ReconstructorOptions
 from actors.reconstruction import Workshop
 from index.jobs import FIELD, ReconInput, ReconJob
-from recon import Reconstruction, Views
+from recon import ReconConfig, Reconstruction, Views
 from tests.recon_scene import carved_result, joined, make_scene
 from tests.test_actors_trial import spoiled
 
@@ -77,9 +77,9 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
     _, result = carved_result()
     fit, begun = module.reconstruct, []
 
-    def tried(views: Views, *rest: object, warm: Reconstruction, **named: Any) -> Reconstruction:
-        found = fit(views, *rest, warm=warm, **named)  # type: ignore[arg-type]
-        begun.append(warm.reason)
+    def tried(views: Views, config: ReconConfig, warm: Reconstruction, **named: Any) -> Reconstruction:
+        found = fit(views, config, warm=warm, **named)
+        begun.append((warm.reason, config.search_again < 10))
         quality = replace(found.shape.quality, loss={"own": 0.4, "theirs": 0.3, "round": 0.1}[warm.reason])
         return replace(found, reason=warm.reason, shape=replace(found.shape, quality=quality))
 
@@ -87,7 +87,8 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
     own, theirs = (replace(result, reason=name).to_bytes() for name in ("own", "theirs"))
     spun = replace(result, reason="round", verdict="rotational_symmetry").to_bytes()
     output = Workshop(OPTIONS).run(given(own, tuple(range(1100, 1108)), theirs, spun))
-    assert begun == ["own", "theirs"], "no search can be continued from a surface of revolution"
+    assert [name for name, _ in begun] == ["own", "theirs"], "no search can be continued from a surface of revolution"
+    assert [searches for _, searches in begun] == [True, False], "one search is as good as two"
     assert (output.reason, output.loss) == ("theirs", 0.3)
 
 
