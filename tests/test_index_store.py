@@ -3,8 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import pytest
 
+from index.layout import STORE
 from index.records import Counters, Identity, ShardRecord
 from index.store import SCHEMA, Store, claim_identity
 from index.tables import CLUSTER_MICROS, COUNTERS, LINEAGE, SHARDS, VECTORS, digest
@@ -92,6 +94,16 @@ def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lmdb" / "data.mdb").write_bytes(b"garbage" * 4096)
     with pytest.raises(StateError, match="cannot open"):
         Store(tmp_path, readonly=True)
+
+
+def test_a_reader_that_comes_before_the_first_transaction_is_told(tmp_path: Path) -> None:
+    (tmp_path / STORE).mkdir()
+    lmdb.open(str(tmp_path / STORE), max_dbs=1).close()
+    with pytest.raises(StateError, match="is empty; `shapelode run` has not started"):
+        Store(tmp_path, readonly=True)
+    made = Store(tmp_path, readonly=False, map_size_gib=0.25)  # who writes goes on from there
+    made.close()
+    Store(tmp_path, readonly=True).close()
 
 
 def test_identity_is_claimed_once_and_then_checked(store: Store) -> None:
