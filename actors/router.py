@@ -44,9 +44,9 @@ class Router:
         Raises:
             StateError: a part, or the routing of the parts, cannot be used.
         """
-        self._routing = load_routing(self._folder, self._backbone.fingerprint, len(self._miners))
+        routed = self.is_routed()  # first: what is of another number of parts must not get more of them
         parts = self._all("open")
-        if self._routing is None and any(parts):
+        if not routed and any(parts):
             raise StateError(f"{self._folder} has lost the file that tells its parts apart; take it from a backup")
         return joint_records(parts)
 
@@ -93,7 +93,8 @@ class Router:
         if problems:
             raise problems[0]
         report = joint_commit([self._reports[part] for part in range(len(shares))])
-        self._cursors[header.shard] = header.end
+        if not header.last:
+            self._cursors[header.shard] = header.end
         self._reports, self._reported = {}, None
         return report
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
+from index.files import write_whole
 from index.jobs import MESH
 from index.library import Library
 from ops.errors import ConfigError, NotFoundError, StateError
@@ -166,26 +165,10 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         ConfigError: the place cannot be written.
     """
-    temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        write_whole(path, data)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it; a temporary file is otherwise left private to its owner.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def stored_mesh(library: Library, shape: int, version: int | None) -> trimesh.Trimesh:

@@ -47,13 +47,11 @@ class PartedQuery:
             routing: what tells which part holds what.
             decode: as in `ImageQuery`.
             load: as in `ImageQuery`.
-
         """
-        self._first = ImageQuery(next(iter(libraries.values())), decode, load)
-        self._queries = {
-            part: ImageQuery(library, decode, lambda name: self._first.backbone())
-            for part, library in libraries.items()
-        }
+        first, *others = libraries
+        self._first = ImageQuery(libraries[first], decode, load)
+        shared = {part: ImageQuery(libraries[part], decode, lambda name: self._first.backbone()) for part in others}
+        self._queries = {first: self._first, **shared}
         self._routing = routing
 
     def __call__(self, raw: bytes, limit: int = 10, register: int = 0, asked: int = ASKED) -> Page[PartedMatch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +25,10 @@ def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
     fullest = max(reports, key=lambda report: report.store_bytes / report.limit_bytes)
     return replace(
         fullest,
+        **_totals(reports),
         cursor=min(report.cursor for report in reports),
         stored=sum(report.stored for report in reports),
         refused=[refused for report in reports for refused in report.refused],
-        lineage=_summed(report.lineage for report in reports),
-        total_images=sum(report.total_images for report in reports),
-        total_rejected=sum(report.total_rejected for report in reports),
-        clusters=sum(report.clusters for report in reports),
-        outliers=sum(report.outliers for report in reports),
-        shapes=sum(report.shapes for report in reports),
-        figures=joint_figures([report.figures for report in reports]),
         index_vectors=vectors,
         index_bytes=sum(report.index_bytes for report in reports),
         index_recall=sum(report.index_recall * report.index_vectors for report in reports) / vectors
@@ -48,15 +43,16 @@ def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
 
 def joint_settle(reports: Sequence[SettleReport]) -> SettleReport:
     """One report of a repair of every part."""
-    return SettleReport(
-        _summed(report.lineage for report in reports),
-        sum(report.total_images for report in reports),
-        sum(report.total_rejected for report in reports),
-        sum(report.clusters for report in reports),
-        sum(report.outliers for report in reports),
-        sum(report.shapes for report in reports),
-        joint_figures([report.figures for report in reports]),
-    )
+    return replace(reports[0], **_totals(reports))
+
+
+def _totals(reports: Sequence[CommitReport] | Sequence[SettleReport]) -> dict[str, Any]:
+    """What reports of both kinds tell, of all parts."""
+    return {
+        "lineage": _summed(report.lineage for report in reports),
+        "figures": joint_figures([report.figures for report in reports]),
+        **_sums(reports, "total_images", "total_rejected", "clusters", "outliers", "shapes"),
+    }
 
 
 def joint_figures(parts: Sequence[Figures]) -> Figures:
@@ -83,18 +79,18 @@ def joint_status(parts: Sequence[LibraryStatus]) -> LibraryStatus:
     """Totals of all parts; a shard of the stream is done when it is done in each of them."""
     return replace(
         parts[0],
-        images=sum(part.images for part in parts),
-        rejected=sum(part.rejected for part in parts),
         rejects_by_reason=_summed(part.rejects_by_reason for part in parts),
         shards=max(part.shards for part in parts),
         shards_done=min(part.shards_done for part in parts),
-        clusters=sum(part.clusters for part in parts),
-        outliers=sum(part.outliers for part in parts),
-        shapes=sum(part.shapes for part in parts),
-        reconstructions=sum(part.reconstructions for part in parts),
-        quarantined=sum(part.quarantined for part in parts),
-        store_bytes=sum(part.store_bytes for part in parts),
-    )
+        **_sums(
+            parts, "images", "rejected", "clusters", "outliers", "shapes", "reconstructions", "quarantined",
+            "store_bytes",
+        ),
+    )  # fmt: skip
+
+
+def _sums(parts: Sequence[object], *names: str) -> dict[str, Any]:
+    return {name: sum(getattr(part, name) for part in parts) for name in names}
 
 
 def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +68,6 @@ from index.tables import (
 )
 from ops.errors import ConfigError, NotFoundError, StateError
 
-T = TypeVar("T")
 _LONGEST_KEY = 500
 
 

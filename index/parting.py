@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,15 +37,11 @@ def settled(txn: Transaction, shard: str, generation: int, start: int) -> Settle
     record = txn.get(SHARDS, digest(name))
     if record is None or record.cursor <= start:
         return Settled(record.cursor if record else 0)
-    objects: dict[int, int] = {}
     stored = (decode_key(raw) for raw in txn.keys(SOURCE_SAMPLES, digest(name)))
     taken = [found.index for _, found in txn.many(SAMPLES, list(stored))]
     taken += [gone.index for gone in txn.values(DELETED) if gone.shard == name]
     taken += [refused.index for refused in txn.values(REJECTS) if refused.shard == name]
-    for position in taken:
-        if position >= start:
-            objects[position] = objects.get(position, 0) + 1
-    return Settled(record.cursor, objects)
+    return Settled(record.cursor, Counter(position for position in taken if position >= start))
 
 
 def part_batch(batch: Batch, routing: Routing, known: Sequence[Settled] = ()) -> list[Batch]:

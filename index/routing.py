@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 
+from index.files import write_whole
 from index.kmeans import FloatArray, two_levels
 from index.layout import ROUTING
 from ops.errors import ConfigError, FingerprintError, StateError
@@ -47,16 +47,10 @@ class Routing:
 
     def save(self, folder: Path) -> None:
         """Writes it into the folder, whole or not at all."""
-        path = folder / ROUTING
-        half = path.with_suffix(".half")
         data = safetensors.numpy.save(
             {"centroids": self.centroids, "owners": self.owners}, {"fingerprint": self.fingerprint}
         )
-        with open(half, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
+        write_whole(folder / ROUTING, data)
 
 
 def learn_routing(descriptors: FloatArray, parts: int, fingerprint: str) -> Routing:

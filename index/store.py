@@ -168,9 +168,8 @@ class Store:
             require_state(folder)
         names = [table.name for table in ALL_TABLES]
         self._env = Environment(path, names, readonly=readonly, start=_START_BYTES, limit=int(map_size_gib * 2**30))
-        if (
-            not self._env.databases
-        ):  # a reader may come between the file and the first transaction, which makes them all
+        # A reader may come between the making of the file and the first transaction, which makes all databases.
+        if not self._env.databases:
             self._env.close()
             raise StateError(f"{folder} is empty; `shapelode run` has not started on it yet")
 

@@ -25,9 +25,7 @@ _SETTINGS = (
     "recon.effort=draft", "recon.hand_back=false",
 )  # fmt: skip
 _TIMED_SHARE = 0.2
-_OWN_SHARE = (
-    0.5  # of the others, at points that only the daemon passes: the writer's campaign tries the rest more often
-)
+_OWN_SHARE = 0.5  # of the others, at points that the writer's campaign does not pass
 _LATEST_S = 30.0
 _MOST_REACHES = 2
 _HUNG_S = 600.0
