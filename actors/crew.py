@@ -141,8 +141,9 @@ def _miners(plan: CrewPlan, info: BackboneInfo) -> dict[str, Handle]:
 
 
 def _embedder(plan: CrewPlan) -> Handle:
-    remote = _remote(Embedder, cpus=plan.embedder_cpus, gpus=plan.embedder_gpus)
-    return remote.remote(plan.backbone, plan.device, plan.precision, plan.embedders_a_node, plan.objects)
+    remote = _remote(Embedder, cpus=plan.embedder_cpus, gpus=plan.embedder_gpus, at_once=plan.batches_at_once)
+    sharers = plan.embedders_a_node * plan.batches_at_once
+    return remote.remote(plan.backbone, plan.device, plan.precision, sharers, plan.objects)
 
 
 def _reconstructor(plan: CrewPlan) -> Handle:
@@ -162,9 +163,12 @@ def _remote(
     here: bool = False,
     resource: str = "",
     name: str | None = None,
+    at_once: int = 1,
 ) -> Any:
     # Every method may run twice and leaves the state of one that ran once, so Ray may retry all of them.
     options: dict[str, Any] = {"max_restarts": restarts, "max_task_retries": retries, "name": name}
+    if at_once > 1:
+        options["max_concurrency"] = at_once
     if here:  # where the state directory is, which other nodes need not see
         node = ray.get_runtime_context().get_node_id()
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)

@@ -12,9 +12,13 @@ import torch
 from ops.errors import ReconstructionError
 
 
-def claim_device(wanted: str, sharers: int = 1) -> str:
-    """The torch device for ``auto`` or a name; on the CPU torch gets all cores, or its part of them."""
+def claim_cores(sharers: int = 1) -> None:
+    """On the CPU torch gets all cores, or its part of them, for what the calling thread computes."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // sharers))
+
+
+def claim_device(wanted: str) -> str:
+    """The torch device for ``auto`` or a name."""
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -9,6 +11,7 @@ import ray
 
 from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
+from actors.sharing import SharedTime
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
 
@@ -19,7 +22,11 @@ _CHECK_SIDE = 64
 
 
 class Embedder:
-    """Masks and embeds the objects of batches of images, up to ``objects`` of each."""
+    """Masks and embeds the objects of batches of images, up to ``objects`` of each.
+
+    Several batches can be embedded at once, each in a thread of its own: what a batch does on one core then goes on
+    beside what another does on a device or on all cores.
+    """
 
     def __init__(
         self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"], sharers: int, objects: int
@@ -29,15 +36,20 @@ class Embedder:
         self._choice = (name, device, precision)
         self._sharers = sharers
         self._backbone: Backbone | None = None
+        self._loading = Lock()
+        self._time = SharedTime()
 
     def _loaded(self) -> Backbone:
         # Not in the constructor: a restarted actor runs only that, and an error there hides its cause.
-        if self._backbone is None:
-            from actors.device import claim_device  # the daemon imports this module, and torch takes seconds
-            from index.backbones import load_backbone
+        from actors.device import claim_cores, claim_device  # the daemon imports this module, and torch takes seconds
 
-            name, device, precision = self._choice
-            self._backbone = load_backbone(name, device=claim_device(device, self._sharers), precision=precision)
+        claim_cores(self._sharers)  # each thread has its own
+        with self._loading:
+            if self._backbone is None:
+                from index.backbones import load_backbone
+
+                name, device, precision = self._choice
+                self._backbone = load_backbone(name, device=claim_device(device), precision=precision)
         return self._backbone
 
     def info(self) -> BackboneInfo:
@@ -51,8 +63,14 @@ class Embedder:
 
     @ray.method(max_task_retries=0)
     def embed(self, batch: Batch) -> Batch:
-        """Embeds a batch; not tried again by Ray, since an image of it may be what ends the process."""
-        return embed_batch(self._loaded(), batch, self._objects)
+        """Embeds a batch; not tried again by Ray, since an image of it may be what ends the process.
+
+        The seconds noted with it are its share of the time in which anything was embedded.
+        """
+        backbone = self._loaded()
+        with self._time.using() as share:
+            embedded = embed_batch(backbone, batch, self._objects)
+        return replace(embedded, embed_seconds=share.seconds)
 
     def check(self) -> None:
         """Embeds a plain picture: what fails here is not an image's fault."""

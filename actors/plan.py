@@ -54,8 +54,9 @@ class ReconstructorOptions:
 class CrewPlan:
     """How many actors of each kind, what they are given and what Ray sets aside for them.
 
-    ``embedders_a_node`` share the cores of a node; of one image ``objects`` are embedded at most. Miners of the
-    ``parts`` of a library go in turn to the nodes that have the ``part_resources``; without, where the daemon runs.
+    ``embedders_a_node`` share the cores of a node, each for its ``batches_at_once``; of one image ``objects`` are
+    embedded at most. Miners of the ``parts`` of a library go in turn to the nodes that have the ``part_resources``;
+    without, where the daemon runs.
     """
 
     folder: str
@@ -75,5 +76,6 @@ class CrewPlan:
     ingest: IngestConfig
     policy: Policy
     embedders_a_node: int = 1
+    batches_at_once: int = 1
     parts: int = 1
     part_resources: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from actors.device import claim_device, releasing_memory
+from actors.device import claim_cores, claim_device, releasing_memory
 from actors.keypoints import keypoints_file
 from actors.plan import ReconstructorOptions
 from actors.trial import Trial, find_misfits, hold_trial
@@ -42,6 +42,7 @@ class Workshop:
 
     def __init__(self, options: ReconstructorOptions) -> None:
         self._options = options
+        claim_cores()
         self._device = claim_device(options.device)
         self._backbone: Backbone | None = None
 

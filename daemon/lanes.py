@@ -93,6 +93,10 @@ class Lanes:
         """References of the headers being waited for."""
         return [lane.reading[0] for lane in self._lanes if lane.reading is not None]
 
+    def embedding(self) -> list[Ref]:
+        """References of the batches that are embedded or to be, all but those taken."""
+        return [pending.embedded for lane in self._lanes for pending in lane.embedded]
+
     def on_read(self, ref: Ref, header: BatchHeader) -> None:
         """A batch has been read: embeds it and moves its lane on."""
         lane = self._of(ref)

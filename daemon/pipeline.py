@@ -71,7 +71,7 @@ class Pipeline:
 
     def _drain(self) -> None:
         # What is being embedded now is worth waiting for, what queues behind it is not.
-        self._lanes.stop_reading(keep=len(self._crew.embedders))
+        self._lanes.stop_reading(keep=len(self._crew.embedders) * self._config.backbone.batches_at_once)
         self._recon.stop()
         self._deadline = time.monotonic() + _DRAIN_S
 
@@ -164,7 +164,7 @@ class Pipeline:
         except WorkerError:
             if not is_lost(pending.embedded):
                 raise
-        batch = self._triage.embed(pending.read)
+        batch = self._triage.embed(pending.read, self._lanes.embedding())
         return self._commit_of(batch) if batch is not None else None
 
     def _commit_of(self, batch: Ref | Batch) -> CommitReport:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event
 
-from actors.answers import Ref, get
+from actors.answers import Ref, get, wait
 from actors.crew import Crew
 from index.stream.batch import Batch, Sample
 from index.stream.embed import joined
@@ -13,14 +14,16 @@ from ops.errors import RejectError, WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("stream")
+_WAIT_S = 0.5
 _TRIES = 3  # a process may die of something else at the same moment, hardly so three times in a row
 
 
 class Triage:
     """Finds what breaks an embedder by halving.
 
-    Before every attempt the embedder embeds a plain picture, so that an image is blamed only if the embedder was alive
-    and well just before, and only after it has broken it three times when sent alone.
+    Nothing else is embedded meanwhile, or an image could be blamed for what another does in the same process. Before
+    every attempt the embedder embeds a plain picture, so that an image is blamed only if the embedder was alive and
+    well just before, and only after it has broken it three times when sent alone.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -32,11 +35,12 @@ class Triage:
         """Gives up at the next opportunity."""
         self._stopped.set()
 
-    def embed(self, ref: Ref) -> Batch | None:
+    def embed(self, ref: Ref, others: Sequence[Ref]) -> Batch | None:
         """The embedded batch, those that can't be embedded refused; None if `stop` was called.
 
         Args:
             ref: reference of the batch as it was read.
+            others: of what embedders were given beside it, which is waited for.
 
         Raises:
             WorkerError: the embedder fails on a plain picture as well.
@@ -46,6 +50,9 @@ class Triage:
             "embedding samples %d to %d of %s has failed; trying again, in parts if need be",
             batch.header.start, batch.header.end, batch.header.shard,
         )  # fmt: skip
+        for other in others:
+            while not self._stopped.is_set() and not wait([other], _WAIT_S):
+                pass
         parts = self._parts(batch)
         return None if self._stopped.is_set() else joined(parts)
 

@@ -79,7 +79,8 @@ SHARDS_DONE = _counter("shapelode_shards_done_total", "Shards read to their end.
 SHARDS_WAITING = _gauge("shapelode_waiting_shards", "Shards known and not yet begun.")
 STAGE_SECONDS = _histogram(
     "shapelode_stage_seconds",
-    "Time of one piece of work in a stage: a batch in read, embed or commit, a result in publish.",
+    "Time of one piece of work in a stage: a batch in read, embed (its share, of those embedded at once) or commit, "
+    "a result in publish.",
     _STAGE_BUCKETS, "stage", known=("read", "embed", "commit", "publish"),
 )  # fmt: skip
 IN_FLIGHT = _gauge("shapelode_in_flight_batches", "Batches read or embedded but not yet committed.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.device import claim_device, releasing_memory
+from actors.device import claim_cores, claim_device, releasing_memory
 from daemon.config import load_config
 from daemon.run import crew_plan
 from ops.errors import ReconstructionError
@@ -39,7 +39,13 @@ def test_those_who_share_a_machine_share_its_cores(sharers: int, threads: int, m
     asked: list[int] = []
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    assert claim_device("cpu", sharers) == "cpu" and asked == [threads]
+    claim_cores(sharers)
+    assert asked == [threads]
+
+
+def test_a_device_that_is_named_is_taken_and_without_a_gpu_the_processor() -> None:
+    assert claim_device("meta") == "meta"
+    assert claim_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.parametrize(("address", "sharers"), [("", 3), ("10.0.0.1:6379", 1)])

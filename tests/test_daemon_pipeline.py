@@ -132,7 +132,8 @@ def replace_ray(patch: pytest.MonkeyPatch) -> None:
 
     for module in (pipeline_module, recon_module, storage_module, triage_module):
         patch.setattr(module, "get", lambda ref: ref.get())
-    patch.setattr(pipeline_module, "wait", wait)
+    for waiting in (pipeline_module, triage_module):
+        patch.setattr(waiting, "wait", wait)
     patch.setattr(storage_module, "_FIRST_PAUSE_S", 0.01)
 
 

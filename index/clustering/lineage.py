@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +77,12 @@ def _events(overlap: dict[tuple[int, int], int], names: dict[int, int], fresh: s
             events.append(LineageEvent("split", names[group], (parent,)))
     events += [LineageEvent("merged", into, tuple(sorted(parents))) for into, parents in absorbed.items()]
     return sorted(events, key=lambda event: (event.cluster, event.kind))
+
+
+def dissolved(ended: set[int], events: Sequence[LineageEvent]) -> list[LineageEvent]:
+    """Events for clusters that have ended and that no event tells of, in order of cluster id.
+
+    Such are those of nothing but barred micro-clusters, which a regrouping does not know of.
+    """
+    told = {other for event in events for other in (event.cluster, *event.others)}
+    return [LineageEvent("dissolved", cluster) for cluster in sorted(ended - told)]

@@ -18,7 +18,7 @@ from index.clustering.base import (
     unit_rows,
 )
 from index.clustering.joining import CellJoiner, Joiner, map_vectors
-from index.clustering.lineage import carry_ids
+from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
 from index.clustering.profiles import CellProfiles
 from index.clustering.regroup import regroup
@@ -232,7 +232,7 @@ class OnlineLinkage(TabledClusterer):
         for micro in barred:
             table.move(micro, self._elsewhere(micro))
         after = set(table.clusters[members[table.counts[members] > 0]].tolist())
-        return [*events, *_dissolved(before - after, events)]
+        return [*events, *dissolved(before - after, events)]
 
     def _repair_whole(self) -> list[LineageEvent]:
         self._clock.repaired()
@@ -259,7 +259,7 @@ class OnlineLinkage(TabledClusterer):
             clusters[micro] = self._elsewhere(micro)
         table.relabel(clusters)
         self._rebuild_joiner()
-        return [*events, *_dissolved(before - set(self.sizes()), events)]
+        return [*events, *dissolved(before - set(self.sizes()), events)]
 
     def _regroup(self, live: IntArray, rows: NDArray[np.float64], space: Space) -> IntArray:
         counts, old = self._table.counts[live], self._table.clusters[live]
@@ -395,9 +395,3 @@ class OnlineLinkage(TabledClusterer):
             self._joiner = CellJoiner(self._table, profiles.space, self.same, profiles.cells)
         else:
             self._joiner = Joiner(self._table, self._space, self.same)
-
-
-def _dissolved(ended: set[int], events: Sequence[LineageEvent]) -> list[LineageEvent]:
-    """Clusters of nothing but barred micro-clusters, which a regrouping does not know of."""
-    told = {other for event in events for other in (event.cluster, *event.others)}
-    return [LineageEvent("dissolved", cluster) for cluster in sorted(ended - told)]

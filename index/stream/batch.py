@@ -98,7 +98,8 @@ class BatchHeader:
 class Batch:
     """Consecutive samples of one shard; once embedded, with the fingerprint of the backbone that did it.
 
-    One that is ``parted`` holds only what goes to one part of a library; see `index.parting`.
+    ``embed_seconds`` is the share of its embedder's time that it took. One that is ``parted`` holds only what goes to
+    one part of a library; see `index.parting`.
     """
 
     header: BatchHeader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -34,7 +33,6 @@ def embed_batch(backbone: Encoder, batch: Batch, most: int = MOST_OBJECTS) -> Ba
 
     Boxes are given in pixels of the original image, whatever size it was shrunk to.
     """
-    began = time.perf_counter()
     reach("embed.before", [sample.key for sample in batch.samples if sample.image is not None])
     places = [place for place, sample in enumerate(batch.samples) if sample.image is not None]
     images = [image for sample in batch.samples if (image := sample.image) is not None]
@@ -43,7 +41,7 @@ def embed_batch(backbone: Encoder, batch: Batch, most: int = MOST_OBJECTS) -> Ba
     for place, result in zip(places, results, strict=True):
         samples[place] = _embedded(samples[place], result)
     reach("embed.after")
-    return replace(batch, samples=samples, embed_seconds=time.perf_counter() - began, fingerprint=backbone.fingerprint)
+    return replace(batch, samples=samples, fingerprint=backbone.fingerprint)
 
 
 def joined(parts: Sequence[Batch]) -> Batch:
