@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from index.library import open_library
+from index.records import OUTLIER
 from index.search import SimilaritySearch
 from ops.bench import scale
 from ops.bench.crowd import BATCH, Crowd
 from ops.bench.crowd_writer import CrowdWriter
-from ops.bench.scale import Filled, Settings, fill, in_turns, inserts, recall_of
+from ops.bench.scale import Filled, Settings, _kept, fill, in_turns, inserts, recall_of
 from ops.errors import StateError
 from tests.test_ops_bench_main import _call
 
@@ -41,7 +42,8 @@ def test_what_is_filled_is_a_library_that_goes_on(filled: tuple[Path, Filled], t
     assert len(found.small) == len(found.full) == -(-TINY.vectors // BATCH) and found.longest >= max(found.full) * BATCH
     assert found.peak_mib > 20 and found.facts["index"] == "flat"
     library = open_library(folder)
-    assert library.status().images == BATCH * len(found.full)
+    assert library.status().images == BATCH * (len(found.full) + 16) >= BATCH * len(found.full) + 1000
+    assert 0.2 < found.kept <= 1 and np.isnan(found.kept_small)
     search = SimilaritySearch(library)
     queries = Crowd(TINY.vectors, TINY.dim).batch(5000, 20)
     assert recall_of(library, search, queries) == 1.0
@@ -50,6 +52,12 @@ def test_what_is_filled_is_a_library_that_goes_on(filled: tuple[Path, Filled], t
     asked, bare = in_turns(search, queries, 0.1)
     assert len(asked) == len(bare) > 0
     library.close()
+
+
+def test_members_that_keep_their_cluster_are_counted_and_outliers_are_not_members() -> None:
+    before = np.array([1, 1, 2, OUTLIER, 3])
+    assert _kept(before, np.array([1, 4, 2, 7, OUTLIER, 1])) == 0.5
+    assert np.isnan(_kept(np.array([OUTLIER]), np.array([1])))
 
 
 def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
@@ -62,7 +70,7 @@ def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
 
 
 def test_inserts_are_compared_at_two_sizes() -> None:
-    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 1.0], [1.0, 2.0, 3.0], 0.0, 0.0, 0.0))
+    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 1.0], [1.0, 2.0, 3.0], 0.0, 0.0, 0.0, 0.5, 0.9))
     assert measures[0].value == 2.5 and measures[0].baselines == {"to reach": 1.5}
     assert measures[1].value == 2.0 and "processor" in measures[1].name
     assert measures[2].value == 5000 and measures[2].baselines == {"at 10,000": 2000}

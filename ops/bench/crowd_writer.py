@@ -11,9 +11,9 @@ from index.codec import decode_vector, encode_vector
 from index.partition import Partition, write_lineage
 from index.records import Identity, SampleRecord
 from index.store import SCHEMA, Store, Transaction, claim_identity
-from index.tables import SAMPLES, VECTORS
+from index.tables import MICROS, SAMPLES, VECTORS
 from index.totals import add_counts
-from ops.bench.crowd import BATCH, Vectors
+from ops.bench.crowd import BATCH, IntArray, Vectors
 from ops.errors import StateError
 
 FINGERPRINT = "made up"
@@ -54,6 +54,12 @@ class CrowdWriter:
         self._batches += 1
         if self._batches % BATCH == 0:
             self._cache.save_if_due()
+
+    def clusters(self) -> IntArray:
+        """``(N,)`` cluster of each image, `OUTLIER` for none."""
+        with self._store.read() as txn:
+            of_micro = {micro: record.cluster for (micro,), record in txn.scan(MICROS)}
+            return np.array([of_micro[record.micro] for _, record in txn.scan(SAMPLES)], np.int64)
 
     @property
     def facts(self) -> dict[str, str | int | float]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from math import nan
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -27,16 +28,18 @@ from river.cluster import DBSTREAM
 
 from index.clustering import make_clusterer
 from index.library import Library, open_library
+from index.records import OUTLIER
 from index.search import SimilaritySearch
-from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd
+from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd, IntArray
 from ops.bench.crowd_writer import CrowdWriter
 from ops.bench.report import Measure, Report
 from ops.errors import StateError
 
-RATIO, OVER_RIVER, RECALL, READY_S, OVER_FAISS = 1.5, 100.0, 0.95, 60.0, 2.0
+RATIO, OVER_RIVER, RECALL, READY_S, OVER_FAISS, KEPT = 1.5, 100.0, 0.95, 60.0, 2.0, 0.99
 SMALL = 10_000
 """Images at which an insert is measured first."""
 _WINDOW = 160  # batches over which an insert is measured
+_MORE = -(-1000 // BATCH)  # batches over which members are asked to keep their cluster
 _NEIGHBOURS, _QUERIES = 10, 200
 _VOTES = 50
 _EXACT_BLOCK = 8192
@@ -67,7 +70,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Seconds an image took, batch by batch, around `SMALL` and at the end, all and of processor time; and the rest."""
+    """Seconds an image took, batch by batch, around `SMALL` and at the end, all and of processor time; and the rest.
+
+    ``kept_small`` and ``kept`` are the shares of members that stay in their cluster over `_MORE` batches there.
+    """
 
     small: list[float]
     full: list[float]
@@ -76,6 +82,8 @@ class Filled:
     longest: float
     seconds: float
     peak_mib: float
+    kept_small: float
+    kept: float
     facts: dict[str, str | int | float] = field(default_factory=dict)
 
 
@@ -100,7 +108,7 @@ def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: 
         filled = _in_a_process(fill, folder, settings)
         library = open_library(folder)
         try:
-            measures = [*inserts(filled), *rates, *beside_ingest(folder, library, settings, tell)]
+            measures = [*inserts(filled), *stays(filled), *rates, *beside_ingest(folder, library, settings, tell)]
         finally:
             library.close()
     measures.append(Measure("peak memory of the writer with mapped pages, MiB", filled.peak_mib, "context"))
@@ -127,12 +135,20 @@ def inserts(filled: Filled) -> list[Measure]:
     ]
 
 
+def stays(filled: Filled) -> list[Measure]:
+    """Whether members keep their cluster while more come."""
+    others = {"to reach": KEPT, f"at {SMALL:,}": filled.kept_small}
+    return [Measure(f"members that keep their cluster, {_MORE * BATCH:,} inserts", filled.kept, "higher", others)]
+
+
 def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
     """Stores all descriptors, batch by batch."""
     crowd, writer = Crowd(settings.vectors, settings.dim, settings.seed), CrowdWriter(folder, settings.dim)
     times: list[tuple[float, float]] = []
     small: list[tuple[float, float]] = []
     longest, began, told = 0.0, time.perf_counter(), time.monotonic()
+    at_small: IntArray | None = None
+    kept_small = nan
     for number in range(-(-settings.vectors // BATCH)):
         vectors = crowd.batch(number)
         busy = time.process_time()
@@ -142,15 +158,35 @@ def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
         del times[:-_WINDOW]
         if number + 1 == SMALL // BATCH + _WINDOW // 2 or (writer.images >= settings.vectors and not small):
             small = list(times)
+        if number == SMALL // BATCH:
+            at_small = writer.clusters()
+        elif number == SMALL // BATCH + _MORE and at_small is not None:
+            kept_small = _kept(at_small, writer.clusters())
         if time.monotonic() - told > 15:
             told = time.monotonic()
             wall, busy = (1000 * float(middle) for middle in np.median(times, axis=0))
             tell(f"{writer.images:,} of {settings.vectors:,}: {wall:.2f} ms an insert, {busy:.2f} of processor time")
+    took = time.perf_counter() - began
     facts = {**writer.facts, "anonymous memory at the end, MiB": round(memory_mib("RssAnon"))}
+    before = writer.clusters()
+    for number in range(-(-settings.vectors // BATCH), _behind(settings)):
+        writer.add(crowd.batch(number))
+    kept = _kept(before, writer.clusters())
     writer.close()
     peak = memory_mib("VmHWM")
     (few, few_busy), (many, many_busy) = (tuple(map(list, zip(*some, strict=True))) for some in (small, times))
-    return Filled(few, many, few_busy, many_busy, longest, time.perf_counter() - began, peak, facts)
+    return Filled(few, many, few_busy, many_busy, longest, took, peak, kept_small, kept, facts)
+
+
+def _behind(settings: Settings) -> int:
+    """The first batch that comes after filling."""
+    return -(-settings.vectors // BATCH) + _MORE
+
+
+def _kept(before: IntArray, after: IntArray) -> float:
+    """Share of the members of clusters that are in the same one later; NaN if there were none."""
+    members = np.flatnonzero(before != OUTLIER)
+    return float((before == after[: len(before)])[members].mean()) if len(members) else nan
 
 
 def beside_river(images: int, settings: Settings, tell: Tell) -> list[Measure]:
@@ -254,7 +290,7 @@ def _go_on(folder: Path, settings: Settings, answers: Queue[float], stop: Event)
     began = time.perf_counter()
     writer, crowd = CrowdWriter(folder, settings.dim), Crowd(settings.vectors, settings.dim, settings.seed)
     answers.put(time.perf_counter() - began)
-    number = -(-settings.vectors // BATCH)
+    number = _behind(settings)
     while not stop.is_set():
         writer.add(crowd.batch(number))
         number += 1
