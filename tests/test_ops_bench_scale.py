@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index import store as store_module
 from index.library import open_library
-from index.records import OUTLIER
+from index.records import OUTLIER, MicroRecord
 from index.search import SimilaritySearch
+from index.store import Store
+from index.tables import MICROS
 from ops.bench import scale
 from ops.bench.crowd import BATCH, Crowd
 from ops.bench.crowd_writer import CrowdWriter
@@ -52,6 +55,25 @@ def test_what_is_filled_is_a_library_that_goes_on(filled: tuple[Path, Filled], t
     asked, bare = in_turns(search, queries, 0.1)
     assert len(asked) == len(bare) > 0
     library.close()
+
+
+def test_a_map_that_has_to_grow_does_not_teach_a_batch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd(800, 24)
+
+    def micros(folder: Path) -> list[MicroRecord]:
+        writer = CrowdWriter(folder, 24)
+        for number in range(12):
+            writer.add(crowd.batch(number))
+        writer.close()
+        store = Store(folder, readonly=True)
+        with store.read() as txn:
+            found = list(txn.values(MICROS))
+        store.close()
+        return found
+
+    whole = micros(tmp_path / "whole")
+    monkeypatch.setattr(store_module, "_START_BYTES", 2**18)
+    assert micros(tmp_path / "small") == whole and sum(record.count for record in whole) == 12 * BATCH
 
 
 def test_members_that_keep_their_cluster_are_counted_and_outliers_are_not_members() -> None:

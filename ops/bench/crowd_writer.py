@@ -27,11 +27,20 @@ class CrowdWriter:
         """Opens or creates the state and rebuilds in memory what the store tells."""
         self._store = Store(folder, readonly=False, map_size_gib=_MAP_GIB)
         claim_identity(self._store, Identity(SCHEMA, "made up", FINGERPRINT, dim, "linkage", 0.0))
+        self._partition: Partition | None = None
         with self._store.read() as txn:
-            self._partition = Partition("linkage", txn)
+            self._restored(txn)
             self.images = txn.counters().stored
         self._cache = VectorCache(folder, FINGERPRINT, dim, self._store)
         self._batches = 0
+
+    def _restored(self, txn: Transaction) -> Partition:
+        if self._partition is None:
+            self._partition = Partition("linkage", txn)
+        return self._partition
+
+    def _forget(self) -> None:
+        self._partition = None  # what it learnt in a transaction that was undone it would learn twice
 
     def add(self, vectors: Vectors) -> None:
         """Stores and clusters a batch, in one transaction, and takes it into the index."""
@@ -39,7 +48,7 @@ class CrowdWriter:
         ids = list(range(self.images, self.images + len(rows)))
 
         def work(txn: Transaction) -> None:
-            learned = self._partition.learn(txn, ids, rows, "0" * 8, ids[-1] + 1)
+            learned = self._restored(txn).learn(txn, ids, rows, "0" * 8, ids[-1] + 1)
             for number, row, micro, strength in zip(ids, rows, learned.micros, learned.strengths, strict=True):
                 record = SampleRecord(f"{number}", "/crowd.tar", number, "", 640, 480, (0, 0, 480, 480), 0.3, "", micro,
                                       strength, 0.0)  # fmt: skip
@@ -48,7 +57,7 @@ class CrowdWriter:
             write_lineage(txn, learned.events, ids[-1] + 1)
             add_counts(txn, next_sample=len(rows), stored=len(rows))
 
-        self._store.transact(work)
+        self._store.transact(work, undone=self._forget)
         self.images += len(rows)
         self._cache.add(ids, list(rows), self.images)
         self._batches += 1
