@@ -67,6 +67,11 @@ class Settings:
     river_s: float = 30.0
     seed: int = 0
 
+    @property
+    def batches(self) -> int:
+        """Batches that hold the vectors."""
+        return -(-self.vectors // BATCH)
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -149,7 +154,7 @@ def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
     longest, began, told = 0.0, time.perf_counter(), time.monotonic()
     at_small: IntArray | None = None
     kept_small = nan
-    for number in range(-(-settings.vectors // BATCH)):
+    for number in range(settings.batches):
         vectors = crowd.batch(number)
         busy = time.process_time()
         wall = _timed(lambda vectors=vectors: writer.add(vectors))  # type: ignore[misc]
@@ -168,19 +173,14 @@ def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
             tell(f"{writer.images:,} of {settings.vectors:,}: {wall:.2f} ms an insert, {busy:.2f} of processor time")
     took = time.perf_counter() - began
     facts = {**writer.facts, "anonymous memory at the end, MiB": round(memory_mib("RssAnon"))}
+    peak = memory_mib("VmHWM")  # of writing, not of the looks at all members that follow
     before = writer.clusters()
-    for number in range(-(-settings.vectors // BATCH), _behind(settings)):
+    for number in range(settings.batches, settings.batches + _MORE):
         writer.add(crowd.batch(number))
     kept = _kept(before, writer.clusters())
     writer.close()
-    peak = memory_mib("VmHWM")
     (few, few_busy), (many, many_busy) = (tuple(map(list, zip(*some, strict=True))) for some in (small, times))
     return Filled(few, many, few_busy, many_busy, longest, took, peak, kept_small, kept, facts)
-
-
-def _behind(settings: Settings) -> int:
-    """The first batch that comes after filling."""
-    return -(-settings.vectors // BATCH) + _MORE
 
 
 def _kept(before: IntArray, after: IntArray) -> float:
@@ -290,7 +290,7 @@ def _go_on(folder: Path, settings: Settings, answers: Queue[float], stop: Event)
     began = time.perf_counter()
     writer, crowd = CrowdWriter(folder, settings.dim), Crowd(settings.vectors, settings.dim, settings.seed)
     answers.put(time.perf_counter() - began)
-    number = _behind(settings)
+    number = settings.batches + _MORE
     while not stop.is_set():
         writer.add(crowd.batch(number))
         number += 1
