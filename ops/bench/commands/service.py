@@ -74,12 +74,13 @@ def ingest(
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
     embedders: Annotated[int, typer.Option(min=1, help="Embedders of the daemon.")] = 1,
+    at_once: Annotated[int, typer.Option(min=1, help="Batches that each of them works on at once.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Workers of Ray Data, which share the cores; 0: without it.")] = 1,
     json: Json = None,
 ) -> None:
     """The daemon's stream beside the bare encoder and Ray Data, in turns; the latter needs pandas and pyarrow."""
     found = shards or [str(DATA / "shards" / "*.tar")]
-    settings = ingest_benchmark.Settings(found, turns, seconds, backbone, precision, batch, embedders, workers)
+    settings = ingest_benchmark.Settings(found, turns, seconds, backbone, precision, batch, embedders, at_once, workers)
     show(lambda: ingest_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 

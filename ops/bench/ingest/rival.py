@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
@@ -50,7 +51,9 @@ def main(argument: str) -> None:
     import ray
 
     data = importlib.import_module("ray.data")
-    ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    # Ray sets a CPU aside for each worker, and would have none left to read with where there is a worker a core.
+    cpus = (os.cpu_count() or 1) + (work.workers if work.threads else 0)
+    ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
     def decode(sample: dict[str, Any]) -> dict[str, Any]:
         return {_SUFFIX: decode_image(sample[_SUFFIX], work.max_side)[0]}

@@ -39,6 +39,7 @@ class Settings:
         precision: its arithmetic.
         batch: images a batch.
         embedders: of the daemon.
+        at_once: batches that each of them works on at once.
         workers: of Ray Data, among whom the cores are shared; 0 leaves it out.
     """
 
@@ -49,6 +50,7 @@ class Settings:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch: int = 32
     embedders: int = 1
+    at_once: int = 1
     workers: int = 1
 
 
@@ -119,7 +121,8 @@ def _sides(folder: Path, settings: Settings, shards: tuple[str, ...]) -> list[Ca
         port = _free_port()
         told = {
             "backbone.precision": settings.precision, "backbone.embedders": settings.embedders,
-            "stream.batch_size": settings.batch, "stream.in_flight": max(4, 3 * settings.embedders),
+            "backbone.batches_at_once": settings.at_once, "stream.batch_size": settings.batch,
+            "stream.in_flight": max(4, 3 * settings.embedders * settings.at_once),
             "stream.decode_timeout_s": _START_S, "recon.enabled": "false",
         }  # fmt: skip
         command = ["-m", "daemon.cli", "run", *(part for shard in shards for part in ("--shards", shard))]
@@ -183,7 +186,8 @@ def _report(settings: Settings, shards: int, spent: dict[str, Spent]) -> Report:
     measures += [Measure(f"of it: {kind}, ms", 1000 * share, "context") for share, kind in shares]
     facts: dict[str, str | int | float] = {
         "shards": shards, "turns": settings.turns, "batch": settings.batch, "backbone": settings.backbone,
-        "precision": settings.precision, "embedders": settings.embedders, "cores": os.cpu_count() or 1,
+        "precision": settings.precision, "embedders": settings.embedders, "batches at once": settings.at_once,
+        "workers of Ray Data": settings.workers, "cores": os.cpu_count() or 1,
     }  # fmt: skip
     for name, one in spent.items():
         facts[f"{name}, images"] = one.images
