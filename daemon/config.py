@@ -55,7 +55,7 @@ class BackboneConfig(_Section):
     device: str = Field("auto", description="torch device; `auto` takes CUDA where there is one.")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
     embedders: int = Field(1, ge=1, description="Embedder actors.")
-    batches_at_once: int = Field(1, ge=1, description="Batches an embedder works on at once, its cores shared by them.")
+    batches_at_once: int = Field(2, ge=1, description="Batches an embedder works on at once, its cores shared by them.")
     num_cpus: float = Field(1.0, ge=0, description="CPUs Ray sets aside for each embedder.")
     num_gpus: float = Field(0.0, ge=0, description="GPU fraction Ray sets aside for each embedder.")
 
