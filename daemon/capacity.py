@@ -31,7 +31,8 @@ class Measured:
         commit_s: seconds of the writer for each image, results of reconstructions among them.
         recon_s: seconds of a reconstructor for each image, whatever became of the reconstructions.
         versions: versions published for each image.
-        store_bytes: bytes of the store for each image it holds.
+        store_bytes: bytes of the store for each image it holds, versions of shapes among them.
+        store_fixed: bytes of it that hardly grow: the clusterer's state, and what is free to be written to next.
         index_bytes: bytes of the index in memory for each image it holds.
         memory: resident bytes by kind of process.
         held: images in the store.
@@ -44,6 +45,7 @@ class Measured:
     recon_s: float
     versions: float
     store_bytes: float
+    store_fixed: float
     index_bytes: float
     memory: Mapping[str, float]
     held: int
@@ -117,6 +119,7 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
     hours = seconds[busiest] / 3600
     each = crawl.images / crawl.states
     share = embed / (embed + recon) if embed + recon else 1.0
+    disk = run.store_fixed + each * run.store_bytes
     return Forecast(
         hours=hours,
         busiest=busiest,
@@ -126,8 +129,8 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         reconstructors=crawl.workers or (1 - share) * crawl.devices,
         readers_needed=_needed(crawl.images * run.read_s, devices),
         states_needed=_needed(crawl.images * run.commit_s, devices),
-        store_bytes=each * run.store_bytes,
-        map_bytes=each * run.store_bytes / _HEADROOM,
+        store_bytes=disk,
+        map_bytes=disk / _HEADROOM,
         writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.index_bytes,
         versions=crawl.images * run.versions,
     )
@@ -167,7 +170,8 @@ def measured(text: str) -> Measured:
         commit_s=stage["commit"] + stage["publish"],
         recon_s=totals.get("shapelode_recon_device_seconds_total", 0.0) / images,
         versions=totals.get("shapelode_versions_published_total", 0.0) / images,
-        store_bytes=totals["shapelode_store_bytes"] / held,
+        store_bytes=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("images", "shapes")) / held,
+        store_fixed=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("clusterer", "free")),
         index_bytes=totals["shapelode_index_bytes"] / held,
         memory={kind: totals.get(f"shapelode_process_memory_bytes {kind}", 0.0) for kind in kinds},
         held=round(held),
@@ -175,11 +179,12 @@ def measured(text: str) -> Measured:
 
 
 _STAGES = ("read", "embed", "commit", "publish")
-_APART = {"shapelode_stage_seconds_sum": "stage", "shapelode_process_memory_bytes": "process"}
+_HELD = "shapelode_store_held_bytes"
+_APART = {"shapelode_stage_seconds_sum": "stage", "shapelode_process_memory_bytes": "process", _HELD: "kind"}
 
 
 def _totals(text: str) -> dict[str, float]:
-    """Sums by name; those of stages and processes apart, by name and label."""
+    """Sums by name; those of stages, processes and what the store holds apart, by name and label."""
     totals: dict[str, float] = {}
     try:
         for family in text_string_to_metric_families(text):

@@ -54,6 +54,8 @@ class ReconStage:
         self._telemetry.quarantined(found.quarantined)
         if found.figures is not None:
             self._telemetry.library(found.figures)
+        if found.store is not None:
+            self._telemetry.store(found.store)
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def feed(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from index.ingest import CommitReport, SettleReport
 from index.jobs import PublishReport
+from index.sizes import StoreSizes
 from index.stream.batch import BatchHeader
 from index.summaries import LibraryStatus
 from index.totals import Figures
@@ -65,6 +66,7 @@ class Telemetry:
         for key, error in report.refused:
             _log.debug("image refused: %s", error, extra={"image": key, "shard": header.shard, "reason": error.reason})
         _commit_metrics(header, report)
+        self.store(report.store)
 
     def settled(self, report: SettleReport) -> None:
         """The partition was repaired at the end of the stream."""
@@ -161,6 +163,14 @@ class Telemetry:
         metrics.OUTLIERS.set(status.outliers)
         metrics.STORE_BYTES.set(status.store_bytes)
 
+    def store(self, sizes: StoreSizes) -> None:
+        """What the store takes, which versions add to between batches."""
+        metrics.STORE_BYTES.set(sizes.used)
+        metrics.STORE_MAP_BYTES.set(sizes.map)
+        metrics.STORE_LIMIT_BYTES.set(sizes.limit)
+        for kind in ("images", "shapes", "clusterer", "free"):
+            metrics.STORE_HELD_BYTES.labels(kind).set(getattr(sizes, kind))
+
     def waiting(self, shards: int) -> None:
         """Shards that are known and not yet begun."""
         self.progress.waiting_shards = shards
@@ -193,6 +203,3 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
     metrics.INDEX_BYTES.set(report.index_bytes)
     metrics.INDEX_RECALL.set(report.index_recall)
     metrics.INDEX_DRIFT.set(report.index_drift)
-    metrics.STORE_BYTES.set(report.store_bytes)
-    metrics.STORE_MAP_BYTES.set(report.map_bytes)
-    metrics.STORE_LIMIT_BYTES.set(report.limit_bytes)

@@ -164,6 +164,15 @@ class Environment:
         """Bytes of the map in use."""
         return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
 
+    def database_bytes(self) -> dict[str, int]:
+        """Bytes of the pages of each database, by name."""
+        with self.transaction(write=False) as txn:
+            found = {name: txn.stat(database) for name, database in self.databases.items()}
+        return {
+            name: int((pages["branch_pages"] + pages["leaf_pages"] + pages["overflow_pages"]) * pages["psize"])
+            for name, pages in found.items()
+        }
+
     def map_bytes(self) -> int:
         """Bytes of the map."""
         return int(self._env.info()["map_size"])

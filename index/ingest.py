@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from index.parting import Settled, settled
 from index.partition import Learned, Partition, write_lineage
 from index.records import Identity, ShardRecord
 from index.schedule import Policy, Schedule, recon_input, schedule
+from index.sizes import StoreSizes, store_sizes
 from index.store import SCHEMA, Store, Transaction, claim_identity
 from index.stream.batch import Batch, BatchHeader, content_name
 from index.summaries import LibraryStatus
@@ -84,9 +86,7 @@ class CommitReport:
     index_recall: float
     index_drift: float
     index_saved: bool
-    store_bytes: int
-    map_bytes: int
-    limit_bytes: int
+    store: StoreSizes
     embed_seconds: float
     seconds: float
 
@@ -266,7 +266,8 @@ class Ingest:
     def due(self, policy: Policy) -> Schedule:
         """What there is to reconstruct."""
         with self._store.read() as txn:
-            return schedule(txn, policy, wall_time())
+            found = schedule(txn, policy, wall_time())
+        return dataclasses.replace(found, store=store_sizes(self._store))
 
     def recon_input(self, job: ReconJob, policy: Policy) -> ReconInput:
         """What a reconstruction is given."""
@@ -331,9 +332,7 @@ class Ingest:
             index_recall=self._cache.recall,
             index_drift=self._drift.value(),
             index_saved=saved,
-            store_bytes=self._store.size_bytes(),
-            map_bytes=self._store.map_bytes(),
-            limit_bytes=self._store.limit_bytes(),
+            store=store_sizes(self._store),
             embed_seconds=batch.embed_seconds,
             seconds=time.perf_counter() - began,
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from index.ingest import CommitReport, SettleReport
 from index.schedule import Schedule
+from index.sizes import StoreSizes
 from index.summaries import LibraryStatus
 from index.totals import Figures
 
@@ -22,10 +23,10 @@ def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
     that has used the most of what it may grow to, since that one fills first.
     """
     vectors = sum(report.index_vectors for report in reports)
-    fullest = max(reports, key=lambda report: report.store_bytes / report.limit_bytes)
     return replace(
-        fullest,
+        reports[0],
         **_totals(reports),
+        store=_fullest([report.store for report in reports]),
         cursor=min(report.cursor for report in reports),
         stored=sum(report.stored for report in reports),
         refused=[refused for report in reports for refused in report.refused],
@@ -66,12 +67,14 @@ def joint_schedule(parts: Sequence[Schedule]) -> Schedule:
     """What there is to reconstruct in all parts, each job with the part it is of."""
     jobs = [replace(job, part=part) for part, found in enumerate(parts) for job in found.jobs]
     figures = [found.figures for found in parts if found.figures is not None]
+    stores = [found.store for found in parts if found.store is not None]
     return Schedule(
         sorted(jobs, key=lambda job: (-job.priority, job.part, job.cluster)),
         sum(found.due for found in parts),
         min((found.retry_in_s for found in parts if found.retry_in_s is not None), default=None),
         sum(found.quarantined for found in parts),
         joint_figures(figures) if figures else None,
+        _fullest(stores) if stores else None,
     )
 
 
@@ -87,6 +90,10 @@ def joint_status(parts: Sequence[LibraryStatus]) -> LibraryStatus:
             "store_bytes",
         ),
     )  # fmt: skip
+
+
+def _fullest(stores: Sequence[StoreSizes]) -> StoreSizes:
+    return max(stores, key=lambda store: store.used / store.limit)
 
 
 def _sums(parts: Sequence[object], *names: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from index.jobs import FIELD, ReconInput, ReconJob
 from index.priority import priority
 from index.reading import content_of, member_ids
 from index.records import ClusterRecord, Seed
+from index.sizes import StoreSizes
 from index.store import Transaction
 from index.tables import ARTIFACTS, CLUSTERS, CROPS, MASKS, QUARANTINED
 from index.totals import Figures, figures
@@ -56,6 +57,7 @@ class Schedule:
         retry_in_s: seconds until the next of those that failed is tried again; None if none waits.
         quarantined: clusters that failed too often.
         figures: what the library comes to as of then.
+        store: what its store takes by then.
     """
 
     jobs: list[ReconJob] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Schedule:
     retry_in_s: float | None = None
     quarantined: int = 0
     figures: Figures | None = None
+    store: StoreSizes | None = None
 
 
 def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:

@@ -234,6 +234,10 @@ class Store:
         """Bytes of the map in use."""
         return self._env.used_bytes()
 
+    def table_bytes(self) -> dict[str, int]:
+        """Bytes of the map that each table takes, by its name."""
+        return self._env.database_bytes()
+
     def map_bytes(self) -> int:
         """Bytes of the map; it grows by itself."""
         return self._env.map_bytes()

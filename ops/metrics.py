@@ -143,6 +143,10 @@ VERSION_LOSS = _histogram(
 LIBRARY_LOSS = _gauge("shapelode_library_loss_ratio", "Mean held-out loss of the published shapes, by images.")
 
 STORE_BYTES = _gauge("shapelode_store_bytes", "Bytes of the LMDB map in use.")
+STORE_HELD_BYTES = _gauge(
+    "shapelode_store_held_bytes",
+    "Bytes of the LMDB map in use, by what for: images, shapes, clusterer, or free and written to next.", "kind",
+)  # fmt: skip
 STORE_MAP_BYTES = _gauge("shapelode_store_map_bytes", "Bytes of the LMDB map; it grows by itself.")
 STORE_LIMIT_BYTES = _gauge("shapelode_store_limit_bytes", "Bytes the LMDB map may grow to.")
 DISK_FREE = _gauge("shapelode_disk_free_bytes", "Bytes free on the disk of the state directory.")

@@ -11,6 +11,7 @@ from daemon.telemetry import Telemetry
 from index.ingest import CommitReport
 from index.jobs import PublishReport
 from index.library import open_library
+from index.sizes import StoreSizes
 from index.stream.batch import BatchHeader
 from index.totals import Figures
 from ops import metrics
@@ -24,8 +25,8 @@ def report(**changes: object) -> CommitReport:
         "lineage": {"created": 2},
         "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1,
         "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_bytes": 9999,
-        "index_recall": 0.9, "index_drift": 0.1, "index_saved": True, "store_bytes": 1000, "map_bytes": 9000,
-        "limit_bytes": 90000, "embed_seconds": 0.4, "seconds": 0.1,
+        "index_recall": 0.9, "index_drift": 0.1, "index_saved": True,
+        "store": StoreSizes(600, 200, 150, 50, 9000, 90000), "embed_seconds": 0.4, "seconds": 0.1,
     }  # fmt: skip
     return CommitReport(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -47,7 +48,9 @@ def test_a_batch_is_counted_in_progress_and_metrics() -> None:
     progress = telemetry.progress
     assert (progress.images, progress.run_images, progress.run_rejected, progress.outliers) == (107, 7, 1, 4)
     assert progress.stage_seconds == {"read": 0.2, "embed": 0.4, "commit": 0.1}
-    assert value("shapelode_store_map_bytes") == 9000
+    assert value("shapelode_store_bytes") == 1000 and value("shapelode_store_map_bytes") == 9000
+    held = [value("shapelode_store_held_bytes", kind=kind) for kind in ("images", "shapes", "clusterer", "free")]
+    assert held == [600, 200, 150, 50]
     assert 0 < telemetry.images_per_second() <= 7
 
 

@@ -155,7 +155,7 @@ def test_a_map_that_has_to_grow_changes_nothing_else(tmp_path: Path, monkeypatch
     feed(tmp_path / "whole", batches)
     monkeypatch.setattr(store_module, "_START_BYTES", 2**18)
     ingest = open_ingest(tmp_path / "small")
-    sizes = [ingest.commit(one).map_bytes for one in batches]
+    sizes = [ingest.commit(one).store.map for one in batches]
     ingest.close()
     assert sizes[0] < sizes[-1] and sizes == sorted(sizes)
     assert partition(tmp_path / "whole") == partition(tmp_path / "small")

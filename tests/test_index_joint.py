@@ -8,6 +8,7 @@ import pytest
 from index.ingest import CommitReport
 from index.joint import joint_commit, joint_figures, joint_schedule, joint_status
 from index.schedule import Schedule
+from index.sizes import StoreSizes
 from index.totals import Figures
 from tests.batches import batch, open_ingest, sample
 
@@ -24,12 +25,12 @@ def test_reports_add_up_and_the_worst_part_is_told(report: CommitReport) -> None
     small = replace(
         report, index_vectors=1, index_recall=0.5, index_drift=0.3, cursor=4, index_saved=False, seconds=9.0
     )
-    full = replace(report, store_bytes=90, limit_bytes=100, index_vectors=3, index_recall=0.9, index_drift=0.1)
+    full = replace(report, store=StoreSizes(50, 20, 15, 5, 95, 100), index_vectors=3, index_recall=0.9, index_drift=0.1)
     found = joint_commit([report, small, full])
     assert (found.stored, found.total_images, found.index_vectors) == (15, 15, 9)
     assert found.index_recall == pytest.approx((5 * report.index_recall + 0.5 + 2.7) / 9)
     assert (found.cursor, found.index_drift, found.index_saved, found.seconds) == (4, 0.3, False, 9.0)
-    assert (found.store_bytes, found.limit_bytes) == (90, 100), "the store that fills first"
+    assert (found.store.used, found.store.limit) == (90, 100), "the store that fills first"
 
 
 def test_a_loss_is_the_mean_over_shapes() -> None:
@@ -41,6 +42,9 @@ def test_a_loss_is_the_mean_over_shapes() -> None:
 def test_the_next_try_is_the_first_of_any_part() -> None:
     found = joint_schedule([Schedule(retry_in_s=5.0, due=1), Schedule(), Schedule(retry_in_s=2.0, quarantined=3)])
     assert (found.retry_in_s, found.due, found.quarantined, found.figures) == (2.0, 1, 3, None)
+    assert found.store is None
+    stores = [StoreSizes(1, 0, 0, used, 10, 10) for used in (2, 7, 5)]
+    assert joint_schedule([Schedule(store=store) for store in stores]).store == stores[1]
 
 
 def test_a_shard_is_done_when_every_part_is_done_with_it(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ shapelode_recon_device_seconds_total{{device="cpu"}} {recon_s * images}
 shapelode_recon_jobs_total{{outcome="published"}} {images // 20}
 shapelode_recon_running_jobs {running}
 shapelode_versions_published_total {images // 20}
-shapelode_store_bytes {20000 * images}
+shapelode_store_held_bytes{{kind="images"}} {20000 * images}
+shapelode_store_held_bytes{{kind="free"}} {3 * MIB}
 shapelode_index_bytes {4104 * images}
 shapelode_process_memory_bytes{{process="miner"}} {200 * MIB + 4104 * images}
 """
@@ -43,7 +44,7 @@ def figures(sample: str, crawl: str, seconds: float) -> dict[str, Any]:
 def test_a_crawl_that_goes_on_as_it_began_is_forecast() -> None:
     found = figures(page(200), page(1000), seconds=300.0)
     assert found["time, s"].value == pytest.approx(300) and found["time, s"].baselines == {"measured": 300.0}
-    assert found["disk, MB"].value == pytest.approx(20) and found["versions"].value == pytest.approx(50)
+    assert found["disk, MB"].value == pytest.approx(20 + 3 * 1.048576) and found["versions"].value == pytest.approx(50)
     assert found["memory of the writer, MB"].value == pytest.approx((200 * MIB + 4104 * 1000) / 1e6)
     assert found["furthest off, share of what was measured"].value == pytest.approx(0, abs=1e-9)
 

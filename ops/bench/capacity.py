@@ -155,7 +155,7 @@ def _pairs(run: Measured, said: Forecast, truth: Measured, seconds: float) -> di
         "time, s": (3600 * said.hours, seconds),
         "embedding, s of a device": (images * run.embed_s, images * truth.embed_s),
         "reconstruction, s of a device": (images * run.recon_s, images * truth.recon_s),
-        "disk, MB": (said.store_bytes / 1e6, truth.held * truth.store_bytes / 1e6),
+        "disk, MB": (said.store_bytes / 1e6, (truth.store_fixed + truth.held * truth.store_bytes) / 1e6),
         "memory of the writer, MB": (said.writer_bytes / 1e6, truth.memory["miner"] / 1e6),
         "versions": (said.versions, images * truth.versions),
     }
