@@ -7,13 +7,12 @@ from pathlib import Path
 from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
 from index.curation import Edit, EditReport
-from index.ingest import CommitReport, Ingest, IngestConfig, SettleReport
+from index.ingest import CommitReport, Ingest, IngestConfig, OpenReport, SettleReport
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.parting import Settled
 from index.records import ShardRecord
 from index.schedule import Policy, Schedule
 from index.stream.batch import Batch
-from index.summaries import LibraryStatus
 from ops.errors import RejectError
 
 
@@ -45,9 +44,9 @@ class Miner:
         """What is committed of a shard from a position on."""
         return self._open().settled(shard, generation, start)
 
-    def status(self) -> LibraryStatus:
-        """What the library holds."""
-        return self._open().status()
+    def opened(self) -> OpenReport:
+        """What there is before the first batch."""
+        return self._open().opened()
 
     def commit(self, batch: Batch) -> CommitReport:
         """Commits a batch; one that is committed already changes nothing."""

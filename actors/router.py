@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from actors.answers import Handle, find, get
 from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
-from index.ingest import CommitReport, SettleReport
+from index.ingest import CommitReport, OpenReport, SettleReport
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
-from index.joint import joint_commit, joint_schedule, joint_settle, joint_status
+from index.joint import joint_commit, joint_opened, joint_schedule, joint_settle
 from index.parting import Settled, joint_records, part_batch
 from index.records import ShardRecord
 from index.routing import Routing, learn_routing, load_routing
 from index.schedule import Schedule
 from index.stream.batch import Batch, BatchHeader
-from index.summaries import LibraryStatus
 from ops.errors import RejectError, StateError
 
 
@@ -138,9 +137,9 @@ class Router:
         report: PublishReport = get(self._miners[job.part].fail.remote(job, reason))
         return replace(report, part=job.part)
 
-    def status(self) -> LibraryStatus:
-        """What all parts hold."""
-        return joint_status(self._all("status"))
+    def opened(self) -> OpenReport:
+        """What there is in all parts before the first batch."""
+        return joint_opened(self._all("opened"))
 
     def close(self) -> None:
         """Saves the indexes and releases the stores."""

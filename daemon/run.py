@@ -109,7 +109,7 @@ def run(
         served = _serve_metrics(stack, config, metrics_access, health)
         crew = stack.enter_context(_crew(folder, config))
         telemetry.began(version(), crew.info.name, config.clustering.name, config.stream.in_flight)
-        telemetry.opened(get(crew.miner.status.remote()))
+        telemetry.opened(get(crew.miner.opened.remote()))
         plan = ShardPlan(patterns, crew.shards, follow=follow, settle_s=config.stream.settle_s)
         tell_resumption(plan, crew.shards)
         if config.api.enabled:

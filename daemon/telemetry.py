@@ -6,11 +6,10 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from index.ingest import CommitReport, SettleReport
+from index.ingest import CommitReport, OpenReport, SettleReport
 from index.jobs import PublishReport
 from index.sizes import StoreSizes
 from index.stream.batch import BatchHeader
-from index.summaries import LibraryStatus
 from index.totals import Figures
 from ops import metrics
 from ops.logs import get_logger
@@ -85,10 +84,10 @@ class Telemetry:
     def library(self, figures: Figures) -> None:
         """What the library comes to has been looked up."""
         self.progress.shapes = figures.shaped
+        metrics.LIBRARY_LOSS.set(figures.loss)  # before the shapes that it is of
         metrics.CLUSTERS.labels("shaped").set(figures.shaped)
         metrics.CLUSTERS.labels("shapeless").set(figures.shapeless)
         metrics.CLUSTERS.labels("retired").set(figures.retired)
-        metrics.LIBRARY_LOSS.set(figures.loss)
 
     def stage(self, stage: str, seconds: float) -> None:
         """A piece of work of a stage was done."""
@@ -152,16 +151,16 @@ class Telemetry:
         metrics.BUILD.labels(version, backbone, clusterer).set(1)
         metrics.IN_FLIGHT_LIMIT.set(in_flight)
 
-    def opened(self, status: LibraryStatus) -> None:
+    def opened(self, report: OpenReport) -> None:
         """The state was opened, its index brought up to date; what it holds from earlier runs."""
-        now = self.progress
-        now.index_vectors = now.images = status.images
+        now, status = self.progress, report.status
+        now.index_vectors, now.images = report.index_vectors, status.images
         now.rejected, now.clusters, now.outliers = status.rejected, status.clusters, status.outliers
-        now.shapes = status.shapes
         metrics.STORED_IMAGES.set(status.images)
-        metrics.INDEX_VECTORS.set(status.images)
         metrics.OUTLIERS.set(status.outliers)
-        metrics.STORE_BYTES.set(status.store_bytes)
+        self.library(report.figures)
+        self.store(report.store)
+        _index_metrics(report)
 
     def store(self, sizes: StoreSizes) -> None:
         """What the store takes, which versions add to between batches."""
@@ -199,7 +198,11 @@ def _commit_metrics(header: BatchHeader, report: CommitReport) -> None:
     for reason, count in report.rejects.items():
         metrics.REJECTS.labels(reason).inc(count)
     metrics.INDEX_SAVE_FAILURES.inc(not report.index_saved)
+    metrics.INDEX_DRIFT.set(report.index_drift)
+    _index_metrics(report)
+
+
+def _index_metrics(report: CommitReport | OpenReport) -> None:
+    metrics.INDEX_RECALL.set(report.index_recall)  # before the vectors: without one nothing is looked for
     metrics.INDEX_VECTORS.set(report.index_vectors)
     metrics.INDEX_BYTES.set(report.index_bytes)
-    metrics.INDEX_RECALL.set(report.index_recall)
-    metrics.INDEX_DRIFT.set(report.index_drift)

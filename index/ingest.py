@@ -109,6 +109,18 @@ class SettleReport:
     figures: Figures
 
 
+@dataclass(frozen=True, slots=True)
+class OpenReport:
+    """What a writer that has opened its state holds of earlier runs."""
+
+    status: LibraryStatus
+    figures: Figures
+    store: StoreSizes
+    index_vectors: int
+    index_bytes: int
+    index_recall: float
+
+
 class Ingest:
     """Owns the store, the clusterer and the FAISS index of a state directory."""
 
@@ -229,6 +241,15 @@ class Ingest:
     def status(self) -> LibraryStatus:
         """What the library holds."""
         return Library(self._store).status()
+
+    def opened(self) -> OpenReport:
+        """What there is before the first batch, the index as it was loaded or built."""
+        with self._store.read() as txn:
+            found = figures(txn)
+        return OpenReport(
+            self.status(), found, store_sizes(self._store), len(self._cache), self._cache.size_bytes(),
+            self._cache.recall,
+        )  # fmt: skip
 
     def settle(self) -> SettleReport:
         """Brings the partition to offline quality at the end of a stream."""

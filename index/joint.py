@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from index.ingest import CommitReport, SettleReport
+from index.ingest import CommitReport, OpenReport, SettleReport
 from index.schedule import Schedule
 from index.sizes import StoreSizes
 from index.summaries import LibraryStatus
@@ -22,19 +22,14 @@ def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
     Counts and sizes are sums; recall is weighted by vectors, the drift is the worst part's, and the store is the one
     that has used the most of what it may grow to, since that one fills first.
     """
-    vectors = sum(report.index_vectors for report in reports)
     return replace(
         reports[0],
         **_totals(reports),
+        **_index(reports),
         store=_fullest([report.store for report in reports]),
         cursor=min(report.cursor for report in reports),
         stored=sum(report.stored for report in reports),
         refused=[refused for report in reports for refused in report.refused],
-        index_vectors=vectors,
-        index_bytes=sum(report.index_bytes for report in reports),
-        index_recall=sum(report.index_recall * report.index_vectors for report in reports) / vectors
-        if vectors
-        else 1.0,
         index_drift=max(report.index_drift for report in reports),
         index_saved=all(report.index_saved for report in reports),
         embed_seconds=sum(report.embed_seconds for report in reports),
@@ -42,9 +37,29 @@ def joint_commit(reports: Sequence[CommitReport]) -> CommitReport:
     )
 
 
+def joint_opened(reports: Sequence[OpenReport]) -> OpenReport:
+    """One report of what all parts hold before the first batch."""
+    return OpenReport(
+        status=joint_status([report.status for report in reports]),
+        figures=joint_figures([report.figures for report in reports]),
+        store=_fullest([report.store for report in reports]),
+        **_index(reports),
+    )
+
+
 def joint_settle(reports: Sequence[SettleReport]) -> SettleReport:
     """One report of a repair of every part."""
     return replace(reports[0], **_totals(reports))
+
+
+def _index(reports: Sequence[CommitReport] | Sequence[OpenReport]) -> dict[str, Any]:
+    """What reports of both kinds tell of the index, of all parts."""
+    vectors = sum(report.index_vectors for report in reports)
+    found = sum(report.index_recall * report.index_vectors for report in reports)
+    return {
+        **_sums(reports, "index_vectors", "index_bytes"),
+        "index_recall": found / vectors if vectors else 1.0,
+    }
 
 
 def _totals(reports: Sequence[CommitReport] | Sequence[SettleReport]) -> dict[str, Any]:

@@ -83,13 +83,15 @@ def test_it_answers_as_one_miner_does(routed: tuple[Router, list[Actor]], tmp_pa
     for one in stream("/a.tar", 48, 12):
         report = router.commit(one)
         assert (report.stored, report.cursor) == (12, one.header.end)
-    assert report.total_images == report.index_vectors == router.status().images == 48
-    assert (router.status().shards, router.status().shards_done) == (1, 1)
-    assert all(miner._of.status().images for miner in miners), "each part has some"
+    assert report.total_images == report.index_vectors == router.opened().status.images == 48
+    opened = router.opened()
+    assert (opened.status.shards, opened.status.shards_done) == (1, 1)
+    assert (opened.index_vectors, opened.index_recall, opened.figures) == (48, 1.0, report.figures)
+    assert all(miner._of.opened().status.images for miner in miners), "each part has some"
     assert router.settle().total_images == 48
     assert router.memory() > 0
     router.reject_shard("/b.tar", RejectError("unreadable_shard", "no such file"))
-    assert router.status().rejects_by_reason == {"unreadable_shard": 1}
+    assert router.opened().status.rejects_by_reason == {"unreadable_shard": 1}
     assert [(record.url, record.cursor) for record in router.open()] == [("/a.tar", 48)]
 
 
@@ -138,7 +140,7 @@ def test_reconstructions_come_from_and_go_to_the_part_of_their_cluster(routed: t
     assert given.job.part == job.part
     report = router.publish(shape_of(given))
     assert (report.outcome, report.part, report.name) == ("published", job.part, f"{job.part}/{job.cluster}")
-    assert miners[job.part]._of.status().shapes == 1 == router.status().shapes
+    assert miners[job.part]._of.opened().status.shapes == 1 == router.opened().status.shapes
     assert router.publish(no_shape(router.recon_input(other))).outcome == "no_shape"
     assert router.fail(third, "it broke").part == third.part
     left = [(one.part, one.cluster) for one in router.due().jobs]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -8,6 +11,7 @@ from daemon.health import Health, Phase
 from daemon.metrics_server import MetricsServer
 from daemon.telemetry import Telemetry
 from index.stream.batch import BatchHeader
+from tests.batches import open_ingest, stream
 from tests.test_daemon_telemetry import report, value
 
 
@@ -49,6 +53,19 @@ def test_it_is_ready_only_while_the_index_holds_every_image() -> None:
     assert health.unready() == "the index lacks 7 of 107 images" and not health.ill()
     assert value("shapelode_ready") == 0
     telemetry.batch(BatchHeader("a", 0, 8, True, 0, 0.2), report(total_images=107, index_vectors=107))
+    assert not health.unready()
+
+
+def test_an_index_that_was_opened_and_lacks_images_is_not_ready(tmp_path: Path) -> None:
+    telemetry = Telemetry()
+    health = running(telemetry)
+    ingest = open_ingest(tmp_path)
+    ingest.commit(stream("a", 16, 16)[0])
+    opened = ingest.opened()
+    ingest.close()
+    telemetry.opened(replace(opened, index_vectors=12))
+    assert health.unready() == "the index lacks 4 of 16 images"
+    telemetry.opened(opened)
     assert not health.unready()
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from daemon.display import LivePanel, LogLines, describe, make_display, summary
 from daemon.telemetry import Telemetry
-from index.ingest import CommitReport
+from index.ingest import CommitReport, OpenReport
 from index.jobs import PublishReport
 from index.library import open_library
 from index.sizes import StoreSizes
@@ -98,11 +98,14 @@ def test_the_library_is_told_by_state_of_its_clusters_between_batches_too() -> N
 def test_what_earlier_runs_left_is_told_before_the_first_batch(tmp_path: Path) -> None:
     library = open_library(make_library(tmp_path))
     telemetry = Telemetry()
-    telemetry.opened(library.status())
+    figures, store = Figures(shaped=2, shapeless=1, retired=3, loss=0.4), StoreSizes(600, 200, 150, 50, 9000, 90000)
+    telemetry.opened(OpenReport(library.status(), figures, store, 13, 777, 0.75))
     library.close()
-    assert (telemetry.progress.images, telemetry.progress.shapes) == (14, 2)
-    assert value("shapelode_stored_images") == value("shapelode_index_vectors") == 14
-    assert value("shapelode_store_bytes") > 0
+    assert (telemetry.progress.images, telemetry.progress.index_vectors, telemetry.progress.shapes) == (14, 13, 2)
+    assert (value("shapelode_stored_images"), value("shapelode_index_vectors")) == (14, 13)
+    assert (value("shapelode_index_recall_ratio"), value("shapelode_index_bytes")) == (0.75, 777)
+    assert (value("shapelode_store_bytes"), value("shapelode_store_limit_bytes")) == (1000, 90000)
+    assert (value("shapelode_clusters", state="retired"), value("shapelode_library_loss_ratio")) == (3, 0.4)
 
 
 def test_lines_tell_what_happened() -> None:

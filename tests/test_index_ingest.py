@@ -46,6 +46,20 @@ def consistent(library: Library) -> None:
     assert len(list(library.vectors())) == status.images
 
 
+def test_who_opens_a_state_again_tells_what_the_last_commit_told(tmp_path: Path) -> None:
+    ingest = open_ingest(tmp_path)
+    empty = ingest.opened()
+    assert (empty.status.images, empty.index_vectors, empty.index_recall) == (0, 0, 1.0)
+    report = [ingest.commit(one) for one in stream("a", 80, 16)][-1]
+    ingest.close()
+    ingest = open_ingest(tmp_path)
+    opened = ingest.opened()
+    ingest.close()
+    assert (opened.status.images, opened.index_vectors, opened.index_recall) == (80, 80, 1.0)
+    assert (opened.index_bytes, opened.figures) == (report.index_bytes, report.figures) and report.index_bytes > 0
+    assert opened.store.used >= report.store.used > 0 and opened.store.limit == report.store.limit
+
+
 def test_a_shard_is_stored_clustered_and_counted(tmp_path: Path) -> None:
     ingest = open_ingest(tmp_path)
     reports = [ingest.commit(one) for one in stream("a", 80, 16)]

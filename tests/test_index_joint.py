@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from index.ingest import CommitReport
-from index.joint import joint_commit, joint_figures, joint_schedule, joint_status
+from index.joint import joint_commit, joint_figures, joint_opened, joint_schedule, joint_status
 from index.schedule import Schedule
 from index.sizes import StoreSizes
 from index.totals import Figures
@@ -53,5 +53,9 @@ def test_a_shard_is_done_when_every_part_is_done_with_it(tmp_path: Path) -> None
     ingests[1].commit(batch("/a.tar", [sample(0)]))
     found = joint_status([ingest.status() for ingest in ingests])
     assert (found.images, found.shards, found.shards_done) == (2, 1, 0)
+    opened = [ingest.opened() for ingest in ingests]
+    joint = joint_opened([replace(opened[0], index_recall=0.5, index_vectors=3), opened[1]])
+    assert (joint.status, joint.index_vectors, joint.index_recall) == (found, 4, (0.5 * 3 + 1) / 4)
+    assert joint.index_bytes == sum(one.index_bytes for one in opened) > 0 and joint.store in [o.store for o in opened]
     for ingest in ingests:
         ingest.close()
