@@ -9,6 +9,7 @@ from daemon.telemetry import Telemetry
 from ops import metrics
 
 _PATIENCE_S = 600.0  # the writer may take minutes to catch up with its index; longer than this it hangs
+_START_S = 2 * 3600.0  # migrating, indexing anew what is many millions, waiting for a cluster's nodes: not all day
 
 
 class Phase(Enum):
@@ -49,24 +50,31 @@ class PipelineState:
 class Health:
     """Truth about a running daemon, from its own measurements."""
 
-    def __init__(self, telemetry: Telemetry, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(self, telemetry: Telemetry, patience_s: float = _PATIENCE_S, start_s: float = _START_S) -> None:
         """Begins in the phase of starting.
 
         Args:
             telemetry: what was measured.
             patience_s: time for one turn of the control loop, after which it is taken to hang.
+            start_s: time until the loop turns at all, after which the start is taken to hang.
         """
         self._telemetry = telemetry
         self._patience_s = patience_s
+        self._start_s = start_s
         self.phase = Phase.STARTING
         metrics.READY.set_function(lambda: float(not self.unready()))
+
+    def runs(self) -> None:
+        """Everything is up and the control loop begins; what starting took is not held against it."""
+        self._telemetry.in_flight(0)
+        self.phase = Phase.RUNNING
 
     def ill(self) -> str:
         """Why the process should be replaced; empty if it should not. A full disk is no reason."""
         idle_s = self._telemetry.idle_s()
-        if self.phase is Phase.STARTING or idle_s <= self._patience_s:
-            return ""
-        return f"the control loop has not turned for {idle_s:.0f} s"
+        if self.phase is Phase.STARTING:
+            return f"it has been starting for {idle_s:.0f} s" if idle_s > self._start_s else ""
+        return f"the control loop has not turned for {idle_s:.0f} s" if idle_s > self._patience_s else ""
 
     def unready(self) -> str:
         """Why the library is not fit to be asked now; empty if it is."""

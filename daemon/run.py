@@ -179,7 +179,7 @@ def _display(config: Config, telemetry: Telemetry, console: Console) -> Display:
 
 def _drive(pipeline: Pipeline, display: Display, health: Health) -> bool:
     with display, _signals(pipeline, health) as stopped:
-        health.phase = Phase.RUNNING
+        health.runs()
         try:
             pipeline.run()
         finally:

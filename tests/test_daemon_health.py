@@ -45,6 +45,23 @@ def test_a_starting_daemon_is_well_and_not_ready(clock: Clock) -> None:
     assert "stopping" in health.unready()
 
 
+def test_a_daemon_that_never_comes_up_is_ill_after_hours(clock: Clock) -> None:
+    health = Health(Telemetry())
+    clock.now += 2 * 3600
+    assert not health.ill()
+    clock.now += 1
+    assert health.ill() == "it has been starting for 7201 s" and "starting" in health.unready()
+
+
+def test_the_time_a_start_took_is_not_held_against_the_loop(clock: Clock) -> None:
+    health = Health(Telemetry(), patience_s=60.0)
+    clock.now += 3600
+    health.runs()
+    assert health.phase is Phase.RUNNING and not health.ill()
+    clock.now += 61
+    assert "has not turned for 61 s" in health.ill()
+
+
 def test_it_is_ready_only_while_the_index_holds_every_image() -> None:
     telemetry = Telemetry()
     health = running(telemetry)

@@ -24,7 +24,7 @@ class Sign:
 
 @router.get("/healthz", responses=declared())
 def healthz(request: Request) -> Sign:
-    """The process answers, and if a daemon runs in it, its control loop turns; 503 if it hangs."""
+    """The process answers, and if a daemon runs in it, it starts or its control loop turns; 503 if it hangs."""
     health: Health | None = request.app.state.health
     return _sign(health.ill() if health else "")
 
