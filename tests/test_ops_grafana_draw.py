@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 from ops.errors import ConfigError
-from ops.grafana import DASHBOARDS, Panel, Query
-from ops.grafana.draw import Span, asking, draw, draw_all, nice, readable, series_of
+from ops.grafana import DASHBOARDS, Dashboard, Panel, Query
+from ops.grafana.draw import Span, asking, draw, draw_all, legend, nice, readable, series_of
 
 PANEL = Panel(
     "Rate", "Images a second.", "ops", (Query('rate(a{instance=~"$instance"}[5m])', "{{instance}} {{kind}}"),)
 )
+
+SPAN = Span(0.0, 60.0 * 119, 60.0)
 
 
 def waves(expr: str) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
@@ -32,15 +34,47 @@ def test_series_are_named_as_the_legend_says_and_hold_numbers_alone() -> None:
     assert asked == ['rate(a{instance=~".*"}[5m])']
 
 
+def colours(picture: Image.Image) -> set[tuple[int, ...]]:
+    """Colours of which a picture has many points."""
+    found = picture.getcolors(1 << 20)
+    assert found is not None
+    return {colour for count, colour in found if count > 30}  # type: ignore[misc]
+
+
+def test_no_line_is_dropped_and_all_names_are_there() -> None:
+    names = [f"series {number}" for number in range(12)]
+    points = [[(60.0 * at, 1.0 + number) for at in range(120)] for number in range(12)]
+
+    def ask(expr: str) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        return [({"instance": name, "kind": "x"}, line) for name, line in zip(names, points, strict=True)]
+
+    one = draw(Dashboard("a", "a", (PANEL,)), lambda expr: ask(expr)[:1], SPAN)
+    many = draw(Dashboard("a", "a", (PANEL,)), ask, SPAN)
+    assert len(colours(many)) >= len(colours(one)) + 11
+    rows = legend(names)
+    assert len(rows) > 2 and [name for row in rows for _, name in row] == names
+    assert one.size[1] == many.size[1] < draw(Dashboard("a", "a", (PANEL,)), lambda expr: 4 * ask(expr), SPAN).size[1]
+
+
+def test_all_panels_have_the_time_axis_of_the_picture() -> None:
+    late = [(60.0 * at, 1.0) for at in range(60, 100)]
+    card = draw(Dashboard("a", "a", (PANEL,)), lambda expr: [({"instance": "a", "kind": "x"}, late)], SPAN)
+    blue = np.abs(np.asarray(card, int) - (0x32, 0x74, 0xD9)).max(axis=2) < 12
+    (columns,) = np.nonzero(blue[40:200].any(axis=0))  # above the legend
+    left, wide = 12 + 62, 420 - 62 - 14
+    assert columns.min() == pytest.approx(left + wide * 60 / 119, abs=3)
+    assert columns.max() == pytest.approx(left + wide * 99 / 119, abs=3)
+
+
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.name)
 def test_what_there_is_shows_and_what_there_is_not_says_so(dashboard: object) -> None:
-    full, empty = draw(dashboard, waves), draw(dashboard, lambda expr: [])  # type: ignore[arg-type]
+    full, empty = draw(dashboard, waves, SPAN), draw(dashboard, lambda expr: [], SPAN)  # type: ignore[arg-type]
     assert full.size == empty.size and full.size[0] > 1200
     assert np.asarray(full).std() > np.asarray(empty).std()
 
 
 def test_every_dashboard_gets_a_file(tmp_path: Path) -> None:
-    paths = draw_all(waves, tmp_path / "images")
+    paths = draw_all(waves, SPAN, tmp_path / "images")
     assert [path.stem for path in paths] == [f"dashboard-{dashboard.name}" for dashboard in DASHBOARDS]
     for path in paths:
         with Image.open(path, formats=["PNG"]) as picture:

@@ -29,7 +29,8 @@ def dashboards(
     """Write the dashboards' JSON anew, or draw them."""
     if draw:
         now = wall_time()
-        paths = draw_all(asking(draw, Span(now - 60 * minutes, now, 60 * minutes / _POINTS)), output)
+        span = Span(now - 60 * minutes, now, 60 * minutes / _POINTS)
+        paths = draw_all(asking(draw, span), span, output)
     else:
         paths = write()
     for path in paths:

@@ -17,15 +17,21 @@ from ops.grafana.panels import DASHBOARDS, Dashboard, Panel
 
 Series = tuple[str, list[tuple[float, float]]]
 """A name and its points: Unix time and value."""
+Legend = list[list[tuple[float, str]]]
+"""Rows of names, each with the place where it begins."""
 Ask = Callable[[str], list[tuple[dict[str, str], list[tuple[float, float]]]]]
 """Answers a query with labels and points of each series."""
 
-_COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 420, 230, 12
-_LEFT, _TOP, _RIGHT, _BOTTOM = 62, 34, 14, 44
+_COLUMNS, _WIDTH, _HEIGHT, _GAP = 3, 420, 250, 12
+_LEFT, _TOP, _RIGHT = 62, 42, 14
+_LEGEND, _ROW = 33, 15  # below the plot and above the legend's rows, and a row of it
+_LEAST_PLOT = 90  # what legends leave of a panel: the picture grows rather
 _PAPER, _CARD, _GRID, _INK, _FAINT = "#f4f5f7", "#ffffff", "#e3e6ea", "#24292f", "#68717c"
-_COLOURS = ("#3274d9", "#e0752d", "#56a64b", "#a352cc", "#c4162a", "#00a3a3", "#8f6d31")
-_TICKS = 4
-_MOST_LINES = 7
+_COLOURS = (
+    "#3274d9", "#e0752d", "#56a64b", "#a352cc", "#c4162a", "#00a3a3", "#8f6d31", "#e05aa0",
+    "#1f3d7a", "#b8a100", "#7a1f3d", "#66b5ff", "#24523b", "#ff9f80", "#6b6b6b", "#b39ddb",
+)  # fmt: skip
+_TICKS, _TIMES = 4, 5
 _TIMEOUT_S = 20.0
 
 
@@ -58,31 +64,33 @@ def asking(server: str, span: Span) -> Ask:
     return ask
 
 
-def draw_all(ask: Ask, folder: Path) -> list[Path]:
-    """Draws every dashboard into a folder; returns the files."""
+def draw_all(ask: Ask, span: Span, folder: Path) -> list[Path]:
+    """Draws every dashboard of a span of time into a folder; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for dashboard in DASHBOARDS:
         path = folder / f"dashboard-{dashboard.name}.png"
-        draw(dashboard, ask).save(path, optimize=True)
+        draw(dashboard, ask, span).save(path, optimize=True)
         paths.append(path)
     return paths
 
 
-def draw(dashboard: Dashboard, ask: Ask) -> Image.Image:
-    """One picture of all panels of a dashboard."""
+def draw(dashboard: Dashboard, ask: Ask, span: Span) -> Image.Image:
+    """One picture of all panels of a dashboard, whose time axes are one."""
+    found = [series_of(panel, ask) for panel in dashboard.panels]
+    legends = [legend([name for name, _ in series]) for series in found]
+    height = max(_HEIGHT, _TOP + _LEAST_PLOT + _LEGEND + _ROW * max(len(rows) for rows in legends))
     rows = math.ceil(len(dashboard.panels) / _COLUMNS)
-    size = (_COLUMNS * (_WIDTH + _GAP) + _GAP, rows * (_HEIGHT + _GAP) + _GAP)
-    picture = Image.new("RGB", size, _PAPER)
-    for number, panel in enumerate(dashboard.panels):
+    picture = Image.new("RGB", (_COLUMNS * (_WIDTH + _GAP) + _GAP, rows * (height + _GAP) + _GAP), _PAPER)
+    for number, (panel, series, names) in enumerate(zip(dashboard.panels, found, legends, strict=True)):
         row, column = divmod(number, _COLUMNS)
-        place = (_GAP + column * (_WIDTH + _GAP), _GAP + row * (_HEIGHT + _GAP))
-        picture.paste(_panel(panel, series_of(panel, ask)), place)
-    return picture.quantize(64).convert("RGB")
+        place = (_GAP + column * (_WIDTH + _GAP), _GAP + row * (height + _GAP))
+        picture.paste(_panel(panel, series, names, span, height), place)
+    return picture.quantize(256).convert("RGB")
 
 
 def series_of(panel: Panel, ask: Ask) -> list[Series]:
-    """What a panel shows, named as Grafana would; points that are no numbers are left out."""
+    """What a panel shows, named as Grafana would; points that are no numbers, and what has no others, are left out."""
     found: list[Series] = []
     for query in panel.queries:
         for labels, points in ask(query.expr.replace("$instance", ".*")):
@@ -90,51 +98,63 @@ def series_of(panel: Panel, ask: Ask) -> list[Series]:
             for label, value in labels.items():
                 name = name.replace(f"{{{{{label}}}}}", value)
             found.append((name, [(at, value) for at, value in points if math.isfinite(value)]))
-    return found
+    return [one for one in found if one[1]]
 
 
-def _panel(panel: Panel, series: Sequence[Series]) -> Image.Image:
-    card = Image.new("RGB", (_WIDTH, _HEIGHT), _CARD)
+def _panel(panel: Panel, series: Sequence[Series], names: Legend, span: Span, height: int) -> Image.Image:
+    card = Image.new("RGB", (_WIDTH, height), _CARD)
     pen = ImageDraw.Draw(card)
     pen.text((14, 10), panel.title, _INK, _font(15))
-    shown = [one for one in series if one[1]]
-    if panel.kind == "stat":
-        text = readable(shown[0][1][-1][1], panel.unit) if shown else "no data"
-        pen.text((_WIDTH / 2, _HEIGHT / 2 + 6), text, _COLOURS[0], _font(54), anchor="mm")
-    elif shown:
-        _plot(pen, panel.unit, shown[:_MOST_LINES])
+    if not series:
+        pen.text((_WIDTH / 2, height / 2), "no data", _FAINT, _font(15), anchor="mm")
+    elif panel.kind == "stat":
+        text = readable(series[0][1][-1][1], panel.unit)
+        pen.text((_WIDTH / 2, height / 2 + 6), text, _COLOURS[0], _font(54), anchor="mm")
     else:
-        pen.text((_WIDTH / 2, _HEIGHT / 2), "no data", _FAINT, _font(15), anchor="mm")
+        bottom = height - _LEGEND - _ROW * len(names)
+        _plot(pen, panel.unit, series, span, bottom)
+        _legend(pen, names, bottom + _LEGEND)
     return card
 
 
-def _plot(pen: ImageDraw.ImageDraw, unit: str, series: Sequence[Series]) -> None:
-    times = [at for _, points in series for at, _ in points]
-    first, last = min(times), max(max(times), min(times) + 1.0)
+def _plot(pen: ImageDraw.ImageDraw, unit: str, series: Sequence[Series], span: Span, bottom: int) -> None:
     top = _axis(max(value for _, points in series for _, value in points), unit)
-    wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    wide, high, long = _WIDTH - _LEFT - _RIGHT, bottom - _TOP, span.end - span.start
     for tick in range(_TICKS + 1):
-        y = _TOP + high * (1 - tick / _TICKS)
+        y = bottom - high * tick / _TICKS
         pen.line([(_LEFT, y), (_LEFT + wide, y)], _GRID)
         pen.text((_LEFT - 8, y), readable(top * tick / _TICKS, unit), _FAINT, _font(11), anchor="rm")
-    for minutes in (0, round((last - first) / 60)):
-        x = _LEFT + (wide if minutes else 0)
-        pen.text((x, _TOP + high + 5), f"{minutes} min", _FAINT, _font(11), anchor="rt" if minutes else "lt")
-    for (_, points), colour in zip(series, _COLOURS, strict=False):
-        line = [(_LEFT + wide * (at - first) / (last - first), _TOP + high * (1 - value / top)) for at, value in points]
-        pen.line(line if len(line) > 1 else line * 2, colour, 2)
-    _legend(pen, [name for name, _ in series])
+    step = nice(long / 60 / _TIMES)
+    for tick in range(math.floor(long / 60 / step) + 1):
+        x = _LEFT + wide * 60 * step * tick / long
+        pen.text((x, bottom + 6), f"{step * tick:g}" if tick else "0 min", _FAINT, _font(11), anchor="mt")
+    for number, (_, points) in enumerate(series):
+        line = [(_LEFT + wide * (at - span.start) / long, bottom - high * value / top) for at, value in points]
+        pen.line(line if len(line) > 1 else line * 2, _COLOURS[number % len(_COLOURS)], 2)
 
 
-def _legend(pen: ImageDraw.ImageDraw, names: Sequence[str]) -> None:
-    x, font = float(_LEFT), _font(11)
-    for name, colour in zip(names, _COLOURS, strict=False):
-        width = pen.textlength(name, font)
-        if x + width + 24 > _WIDTH:
-            return
-        pen.rectangle((x, _HEIGHT - 17, x + 8, _HEIGHT - 13), colour)
-        pen.text((x + 12, _HEIGHT - 15), name, _INK, font, anchor="lm")
-        x += width + 24
+def _legend(pen: ImageDraw.ImageDraw, rows: Legend, top: int) -> None:
+    number = 0
+    for row, entries in enumerate(rows):
+        y = top + _ROW * row
+        for x, name in entries:
+            pen.rectangle((x, y - 2, x + 8, y + 2), _COLOURS[number % len(_COLOURS)])
+            pen.text((x + 12, y), name, _INK, _font(11), anchor="lm")
+            number += 1
+
+
+def legend(names: Sequence[str]) -> Legend:
+    """Places for names; one that no longer fits begins the next row."""
+    rows: Legend = []
+    x = math.inf
+    for name in names:
+        width = _font(11).getlength(name) + 12
+        if x + width > _WIDTH - _RIGHT:
+            rows.append([])
+            x = float(_LEFT)
+        rows[-1].append((x, name))
+        x += width + 12
+    return rows
 
 
 def _axis(value: float, unit: str) -> float:
