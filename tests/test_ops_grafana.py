@@ -36,9 +36,18 @@ def test_the_files_are_what_the_code_says(tmp_path: Path) -> None:
         assert json.loads(kept)["schemaVersion"] == 39
 
 
-def test_every_metric_but_the_plainest_is_on_a_dashboard_or_in_a_rule() -> None:
+def asked_for() -> set[str]:
+    """Series that a panel or a rule asks for."""
     shown = {name for d in DASHBOARDS for panel in d.panels for query in panel.queries for name in used(query.expr)}
-    shown |= {name for kind in ("record", "alert") for expr in rules(kind).values() for name in used(expr)}
+    return shown | {name for kind in ("record", "alert") for expr in rules(kind).values() for name in used(expr)}
+
+
+def test_nothing_is_recorded_that_nobody_asks_for() -> None:
+    assert set(rules("record")) - asked_for() == set()
+
+
+def test_every_metric_but_the_plainest_is_on_a_dashboard_or_in_a_rule() -> None:
+    shown = asked_for()
     bases = {name.removesuffix("_bucket").removesuffix("_count") for name in shown}
     unseen = {one.name for one in metrics.definitions()} - bases
     assert unseen == {"shapelode_build_info", "shapelode_connections_cut_total"}

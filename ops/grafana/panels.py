@@ -46,12 +46,13 @@ def _lines(title: str, text: str, unit: str, *queries: tuple[str, str]) -> Panel
     return Panel(title, text, unit, tuple(Query(expr, legend) for expr, legend in queries))
 
 
-def _quantiles(metric: str, by: str) -> tuple[tuple[str, str], ...]:
+def _quantile(quantile: float, metric: str, by: str) -> tuple[str, str]:
     rates = f"sum by ({by}, le) (rate({_of(metric + '_bucket')}[5m]))"
-    return tuple(
-        (f"histogram_quantile({quantile}, {rates})", f"{{{{{by}}}}} p{round(100 * quantile)}")
-        for quantile in (0.5, 0.95)
-    )
+    return f"histogram_quantile({quantile}, {rates})", f"{{{{{by}}}}} p{round(100 * quantile)}"
+
+
+def _quantiles(metric: str, by: str) -> tuple[tuple[str, str], ...]:
+    return _quantile(0.5, metric, by), _quantile(0.95, metric, by)
 
 
 _RATE = _lines(
@@ -100,6 +101,9 @@ _OVERVIEW = Dashboard("overview", "overview", (
            (_of("shapelode_disk_free_bytes"), "{{instance}}")),
     _lines("API", "Requests a second, by class of status.", "ops",
            (f"sum by (status) (rate({_of('shapelode_api_request_seconds_count')}[5m]))", "{{status}}")),
+    _lines("Time of a request", "95th percentile, of the eight slowest routes that were asked for.", "s",
+           (f"topk(8, max by (route) ({_of('instance_route:shapelode_api_request_seconds:p95_5m')} >= 0))",
+            "{{route}}")),
 ))  # fmt: skip
 
 _INGEST = Dashboard("ingest", "ingest", (
@@ -107,8 +111,9 @@ _INGEST = Dashboard("ingest", "ingest", (
     _lines("Refused", "Samples a second that are refused, by reason.", "ops",
            (f"topk(7, sum by (reason) (rate({_of('shapelode_rejects_total')}[5m])))", "{{reason}}")),
     _REJECT_SHARE,
-    _lines("Time of a batch in a stage", "Median and 95th percentile.", "s",
-           *_quantiles("shapelode_stage_seconds", "stage")),
+    _lines("Time of a batch in a stage", "Median, and the 95th percentile of the slowest daemon.", "s",
+           _quantile(0.5, "shapelode_stage_seconds", "stage"),
+           (f"max by (stage) ({_of('instance_stage:shapelode_stage_seconds:p95_5m')})", "{{stage}} p95")),
     _lines("In flight", "Batches read or embedded and not yet committed, and the most there may be.", "none",
            (_of("shapelode_in_flight_batches"), "in flight"), (_of("shapelode_in_flight_limit_batches"), "limit")),
     _lines("Held back by", "Share of time in which no further batch was read.", "percentunit",
