@@ -25,6 +25,7 @@ from daemon.telemetry import Telemetry
 from index.cache import VectorCache
 from index.ingest import Ingest, IngestConfig
 from index.schedule import Policy
+from index.stream.batch import Mark
 from ops.errors import ReconstructionError
 from ops.faults import Fault, Plan, arm
 from tests import test_daemon_pipeline as loop
@@ -34,6 +35,8 @@ from tests.states import shape_of
 from tests.test_daemon_pipeline import NEVER, Actors, Later
 
 LOOK_S = 0.02
+FEW = 10
+"""Shapes whose loss is no loss of a library yet."""
 _ALWAYS = 10**6
 _LATER_S = 12.0  # an alert that compares with the past needs one
 _CENTRES = 24
@@ -58,8 +61,8 @@ def serve(scene: str, folder: Path, shards: list[str], told: Connection) -> None
             telemetry.in_flight(telemetry.progress.in_flight)
 
 
-def _mine(actors: Actors, shards: list[str], telemetry: Telemetry) -> None:
-    plan = ShardPlan(shards, actors.shards, follow=False)
+def _mine(actors: Actors, shards: list[str], telemetry: Telemetry, *, follow: bool = False) -> None:
+    plan = ShardPlan(shards, actors.shards, follow=follow)
     telemetry.began("test", "colours", "linkage", loop.config().stream.in_flight)
     Pipeline(actors, plan, loop.config(), telemetry, lambda report: None).run()  # type: ignore[arg-type]
 
@@ -70,10 +73,32 @@ def _saving_often(actors: Actors) -> Actors:
 
 
 def well(folder: Path, shards: list[str], telemetry: Telemetry, patch: pytest.MonkeyPatch) -> None:
-    """A stream that takes its time, and whose encoder is the slowest stage."""
+    """A stream that takes its time, whose encoder is the slowest stage, and shapes that are all as good."""
     actors = Actors(folder, embed_looks=10)
-    actors.reconstructors = []
+    actors.reconstructors = [_handle(run=lambda given: Later(lambda: shape_of(given.get()), 5))]
+    actors.miner.publish = SimpleNamespace(remote=lambda output: Later(lambda: actors.ingest.publish(output)))
     _mine(_saving_often(actors), shards, telemetry)
+
+
+def opened_again(folder: Path, shards: list[str], telemetry: Telemetry, patch: pytest.MonkeyPatch) -> None:
+    """A library of earlier runs, with shapes, that is opened and waits for shards which do not come."""
+    shards = shards[: len(shards) // 2]
+    before = Actors(folder)
+    for shard in shards:
+        start, last = 0, False
+        while not last:
+            header, read = before.readers[0].read.remote(shard, start, 8, Mark())
+            before.miner.commit.remote(before.embedders[0].embed.remote(read)).get()
+            start, last = header.get().end, header.get().last
+            time.sleep(LOOK_S)
+    jobs = before.ingest.due(loop.POLICY).jobs
+    assert len(jobs) >= FEW
+    for job in jobs:
+        before.ingest.publish(shape_of(before.ingest.recon_input(job, loop.POLICY)))
+    before.ingest.close()
+    actors = Actors(folder)
+    telemetry.opened(actors.ingest.opened())
+    _mine(actors, shards, telemetry, follow=True)
 
 
 def hung_encoder(folder: Path, shards: list[str], telemetry: Telemetry, patch: pytest.MonkeyPatch) -> None:
@@ -161,7 +186,7 @@ def worse_shapes(folder: Path, shards: list[str], telemetry: Telemetry, patch: p
     """Good shapes, and after a while as many poor ones."""
     ingest = _clustered(folder, telemetry)
     jobs = ingest.due(SHAPES).jobs
-    assert len(jobs) >= 20
+    assert len(jobs) >= 2 * FEW
     for number, job in enumerate(jobs):
         loss = 0.2 if number < len(jobs) // 2 else 0.9
         if number == len(jobs) // 2:
@@ -225,7 +250,7 @@ def _handle(**methods: Callable[..., Any]) -> Any:
 SCENES: dict[str, Callable[[Path, list[str], Telemetry, pytest.MonkeyPatch], None]] = {
     scene.__name__: scene
     for scene in (
-        well, hung_encoder, full_disk, broken_images, failing_reconstructions, index_that_forgets,
+        well, opened_again, hung_encoder, full_disk, broken_images, failing_reconstructions, index_that_forgets,
         index_that_is_not_saved, slow_writer, small_map, small_disk, worse_shapes, slow_reconstructions, another_stream,
     )
 }  # fmt: skip
