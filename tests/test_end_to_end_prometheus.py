@@ -33,6 +33,8 @@ QUICK = {
     "recon.effort": "draft",
     "ray.num_cpus": 2,
 }
+SERIES_A_ROUTE = 17
+"""Of a route and class of status: buckets, sum, count, and since when."""
 
 
 class Scene(NamedTuple):
@@ -77,6 +79,7 @@ def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scen
     patience = time.monotonic() + 20
     while (empty := _empty(server)) and time.monotonic() < patience:
         time.sleep(0.5)
+        httpx.get(f"{scene.api}/readyz")  # the first requests of a route begin its series: no rate is told of them
     assert empty == []
     assert server.value("shapelode_index_recall_ratio") == 1
     assert server.value("sum(shapelode_rejects_total)") == 1
@@ -102,6 +105,20 @@ def _empty(server: Prometheus) -> list[str]:
                 if not any(math.isfinite(float(sample["value"][1])) for sample in samples):
                     found.append(f"{dashboard.name}/{panel.title}: {query.expr}")
     return found
+
+
+def test_the_series_of_a_daemon_are_few_whatever_it_is_asked_for(scene: Scene) -> None:
+    for number in range(40):
+        for path in (f"shapes/{number}", f"shapes/1?version={number}", f"images/{number}", f"nothing/{number}"):
+            httpx.get(f"{scene.api}/v1/{path}")
+    exposed = [line for line in httpx.get(f"{scene.metrics}/metrics").text.splitlines() if line[0] != "#"]
+    of_requests = [line for line in exposed if line.startswith("shapelode_api_request_seconds")]
+    assert len(exposed) - len(of_requests) <= 300
+    # Answers and refusals of two routes, no such route, and probes: whatever their numbers were.
+    assert 5 * SERIES_A_ROUTE <= len(of_requests) <= 8 * SERIES_A_ROUTE
+    held = 'count({job="shapelode"})'
+    eventually(lambda: (scene.server.value(held) or 0) >= len(exposed), "all of them to be scraped", 30)
+    assert (scene.server.value(held) or 0) <= 500, "with what rules record of it"
 
 
 def test_a_daemon_that_is_killed_is_seen_to_be_down(scene: Scene) -> None:
