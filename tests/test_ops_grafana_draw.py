@@ -57,13 +57,14 @@ def test_no_line_is_dropped_and_all_names_are_there() -> None:
 
 
 def test_all_panels_have_the_time_axis_of_the_picture() -> None:
-    late = [(60.0 * at, 1.0) for at in range(60, 100)]
+    late = [(60.0 * at, 1.0) for at in range(60, 100) if not 75 < at < 85]
     card = draw(Dashboard("a", "a", (PANEL,)), lambda expr: [({"instance": "a", "kind": "x"}, late)], SPAN)
     blue = np.abs(np.asarray(card, int) - (0x32, 0x74, 0xD9)).max(axis=2) < 12
     (columns,) = np.nonzero(blue[40:200].any(axis=0))  # above the legend
     left, wide = 12 + 62, 420 - 62 - 14
     assert columns.min() == pytest.approx(left + wide * 60 / 119, abs=3)
     assert columns.max() == pytest.approx(left + wide * 99 / 119, abs=3)
+    assert np.diff(columns).max() == pytest.approx(wide * 10 / 119, abs=3), "where nothing is known there is no line"
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.name)

@@ -129,8 +129,19 @@ def _plot(pen: ImageDraw.ImageDraw, unit: str, series: Sequence[Series], span: S
         x = _LEFT + wide * 60 * step * tick / long
         pen.text((x, bottom + 6), f"{step * tick:g}" if tick else "0 min", _FAINT, _font(11), anchor="mt")
     for number, (_, points) in enumerate(series):
-        line = [(_LEFT + wide * (at - span.start) / long, bottom - high * value / top) for at, value in points]
-        pen.line(line if len(line) > 1 else line * 2, _COLOURS[number % len(_COLOURS)], 2)
+        for run in _runs(points, span.step):
+            line = [(_LEFT + wide * (at - span.start) / long, bottom - high * value / top) for at, value in run]
+            pen.line(line if len(line) > 1 else line * 2, _COLOURS[number % len(_COLOURS)], 2)
+
+
+def _runs(points: Sequence[tuple[float, float]], step: float) -> list[list[tuple[float, float]]]:
+    """Points in parts without a gap: between them there was nothing, and no line says otherwise."""
+    runs: list[list[tuple[float, float]]] = []
+    for point in points:
+        if not runs or point[0] - runs[-1][-1][0] > 1.5 * step:
+            runs.append([])
+        runs[-1].append(point)
+    return runs
 
 
 def _legend(pen: ImageDraw.ImageDraw, rows: Legend, top: int) -> None:

@@ -108,8 +108,8 @@ _OVERVIEW = Dashboard("overview", "overview", (
 
 _INGEST = Dashboard("ingest", "ingest", (
     _RATE,
-    _lines("Refused", "Samples a second that are refused, by reason.", "ops",
-           (f"topk(7, sum by (reason) (rate({_of('shapelode_rejects_total')}[5m])))", "{{reason}}")),
+    _lines("Refused", "Samples a second that are refused, by reason; no line of what nothing was refused for.", "ops",
+           (f"topk(7, sum by (reason) (rate({_of('shapelode_rejects_total')}[5m])) > 0)", "{{reason}}")),
     _REJECT_SHARE,
     _lines("Time of a batch in a stage", "Median, and the 95th percentile of the slowest daemon.", "s",
            _quantile(0.5, "shapelode_stage_seconds", "stage"),
