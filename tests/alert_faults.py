@@ -38,9 +38,9 @@ LOOK_S = 0.02
 FEW = 10
 """Shapes whose loss is no loss of a library yet."""
 _ALWAYS = 10**6
-_LATER_S = 12.0  # an alert that compares with the past needs one
+_LATER_S = 24.0  # an alert that compares with the past needs one
 _CENTRES = 24
-_SLOW_S = 8.0
+_SLOW_S = 16.0
 
 
 def serve(scene: str, folder: Path, shards: list[str], told: Connection) -> None:
