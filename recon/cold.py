@@ -23,6 +23,7 @@ from recon.realign import realign
 from recon.refine import polish
 from recon.starts import grouped_starts, guessed_starts
 from recon.types import Views
+from recon.untangle import untangled
 from recon.volume import Hypotheses, build_volumes, join
 
 _REACH = math.radians(40)
@@ -89,7 +90,7 @@ def cold_start(
     poses = checkpoint.step("contest", generator, work)
     folds = assign_folds(len(model.evidence), config.fine.folds, generator, poses.angles.device)
     tick = report.span("settle", _SETTLE, _END)
-    work = partial(_settled, poses, model, config, views, folds, generator, tick)
+    work = partial(_settled, poses, judged, config, views, folds, generator, tick)
     return Found(checkpoint.step("settle", generator, work), folds)
 
 
@@ -132,7 +133,9 @@ def _settled(
 ) -> Hypotheses:
     if config.realign.rounds:
         return realign(poses, model, views, config.realign, generator, tick)
-    return polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    half = lambda fraction: tick(0.5 * fraction)  # noqa: E731
+    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, half)
+    return untangled(poses, model, views, folds, config, generator, lambda fraction: tick(0.5 + 0.5 * fraction))
 
 
 def _search(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from recon.config import JointStage
 from recon.em import Model
@@ -29,6 +30,7 @@ def best_fit(
     stage: JointStage,
     generator: torch.Generator,
     tick: Callable[[float], None] = lambda fraction: None,
+    merit: Tensor | None = None,
 ) -> Hypotheses:
     """The one of several hypotheses that a short joint refinement fits best, itself as it was before.
 
@@ -39,6 +41,7 @@ def best_fit(
         stage: of the refinement.
         generator: source of all randomness; every rival is given the same rays.
         tick: told the fraction done.
+        merit: ``(H,)`` loss that each is spared for other reasons; None for none.
     """
     if len(rivals) == 1:
         return rivals
@@ -53,6 +56,8 @@ def best_fit(
 
         losses.append(refine_carved(rival, model, views, stage, same, told).loss)
     loss = torch.tensor(losses, device=rivals.angles.device)
+    if merit is not None:
+        loss = loss - merit
     if model.prior is not None:
         loss = loss - _PRIOR_SHARE * agreement(model.prior, rivals.angles)
     return rivals.select(loss.argmin()[None])

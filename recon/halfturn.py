@@ -53,8 +53,11 @@ def _lift_each(hull: Tensor, angles: Tensor, model: Model) -> Tensor:
     return (sums / total.clamp_min(0.5)).reshape(count, -1)
 
 
-def find_half_turns(volumes: Volumes, h: int, model: Model) -> Tensor:
-    """Views ``(N,)`` of hypothesis ``h`` that lie the other way round than most."""
+def odd_agreement(volumes: Volumes, h: int, model: Model) -> Tensor:
+    """How far views of hypothesis ``h`` agree on which way round the object lies: ``(N, N)``, 0 on the diagonal.
+
+    Positive where two lie the same way, negative where one is half a turn off; normalised by the views' degrees.
+    """
     angles = volumes.angles[h]
     hull = volumes.occupancy[h, -1]
     apart = _lift_each(hull, angles, model) - _lift_each(hull, half_turned(angles), model)
@@ -68,9 +71,28 @@ def find_half_turns(volumes: Volumes, h: int, model: Model) -> Tensor:
     gram = F.normalize(apart, dim=1) @ F.normalize(apart, dim=1).T
     gram.fill_diagonal_(0)
     degree = gram.abs().sum(1).clamp_min(1e-6).rsqrt()
-    _, vectors = torch.linalg.eigh(gram * degree[:, None] * degree)
+    return gram * degree[:, None] * degree
+
+
+def minority(agreement: Tensor) -> Tensor:
+    """Views ``(N,)`` that lie the other way round than most, by an ``odd_agreement``."""
+    _, vectors = torch.linalg.eigh(agreement)
     sign: Tensor = vectors[:, -1] > 0
     return sign if sign.float().mean() <= 0.5 else ~sign
+
+
+def consistency(agreement: Tensor) -> float:
+    """Agreement of the views as they lie, over the most that turning some of them could give; 1 at best.
+
+    Mixtures of views and opposite ones have about 0, whatever the object.
+    """
+    most = torch.linalg.eigvalsh(agreement)[-1].clamp_min(1e-6)
+    return float(agreement.sum() / len(agreement) / most)
+
+
+def find_half_turns(volumes: Volumes, h: int, model: Model) -> Tensor:
+    """Views ``(N,)`` of hypothesis ``h`` that lie the other way round than most."""
+    return minority(odd_agreement(volumes, h, model))
 
 
 def apply_half_turns(poses: Hypotheses, turned: Tensor) -> Hypotheses:

@@ -64,6 +64,16 @@ def test_single_views_decide_between_near_equals_only(
     assert torch.equal(found.angles[0], rivals.angles[winner])
 
 
+@pytest.mark.parametrize(("merit", "winner"), [(0.02, 0), (0.03, 1)])
+def test_a_loss_that_is_spared_counts(monkeypatch: pytest.MonkeyPatch, merit: float, winner: int) -> None:
+    model, truth = true_poses(SCENE)
+    rivals = join(shuffled(truth, 1), truth)
+    losses = iter([0.4, 0.425])
+    monkeypatch.setattr(contest, "refine_carved", lambda *_: fit(truth, next(losses)))
+    found = best_fit(rivals, model, SCENE.views, STAGE, seeded(), merit=torch.tensor([0.0, merit]))
+    assert torch.equal(found.angles[0], rivals.angles[winner])
+
+
 def fit(poses: Hypotheses, loss: float) -> JointFit:
     return JointFit(poses, make_field("voxel", torch.zeros(2, 2, 2), 1, mirror=True, seed=0), loss)
 

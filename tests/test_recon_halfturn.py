@@ -6,7 +6,7 @@ import torch
 
 from recon.em import assign_folds
 from recon.geometry import wrap
-from recon.halfturn import apply_half_turns, find_half_turns, half_turned
+from recon.halfturn import apply_half_turns, consistency, find_half_turns, half_turned, odd_agreement
 from recon.volume import build_volumes
 from tests.recon_scene import make_scene, true_poses
 
@@ -26,6 +26,21 @@ def test_turned_views_are_found() -> None:
     found = find_half_turns(volumes, 0, model)
     assert float((found == wrong[0]).float().mean()) > 0.9
     assert found.float().mean() < 0.5
+
+
+def test_views_that_lie_both_ways_round_are_not_consistent() -> None:
+    model, poses = true_poses(make_scene(40, noise=0.1))
+    folds = assign_folds(40, 4, torch.Generator().manual_seed(0), torch.device("cpu"))
+
+    def of(wrong: torch.Tensor) -> float:
+        mixed = apply_half_turns(poses, wrong[None])
+        volumes = build_volumes(mixed, model.evidence, folds, 20, model.distance, True)
+        return consistency(odd_agreement(volumes, 0, model))
+
+    number = torch.arange(40)
+    assert of(number < 0) > 0.8
+    assert of(number < 0) > of(number % 5 == 0) > of(number % 2 == 0)
+    assert of(number % 2 == 0) < 0.2
 
 
 def test_apply_turns_only_the_marked_ones() -> None:

@@ -6,6 +6,7 @@ crawl that goes on, each shard shows objects that none before it has shown.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -137,8 +138,12 @@ def compare(sample: Mined, crawl: Mined, settings: Settings) -> Report:
     run, truth = measured(sample.text), measured(crawl.text)
     said = forecast(run, Crawl(truth.images, devices=2, readers=1, states=1, device_hour=0.0, embedders=1, workers=1))
     pairs = _pairs(run, said, truth, crawl.seconds)
-    measures = [Measure(name, value, "context", {"measured": fact}) for name, (value, fact) in pairs.items()]
     off = {name: abs(value / fact - 1) if fact else float("inf") for name, (value, fact) in pairs.items()}
+    measures = [Measure(name, value, "context", {"measured": fact}) for name, (value, fact) in pairs.items()]
+    # Few are counted in a sample, so that chance alone moves them by the root of their number.
+    chance = said.versions / math.sqrt(max(1.0, run.images * run.versions))
+    fact = truth.images * truth.versions
+    measures.append(Measure("versions", said.versions, "context", {"measured": fact, "give or take": chance}))
     furthest = max(off, key=lambda name: off[name])
     measures.append(Measure("furthest off, share of what was measured", off[furthest], "lower", {"to reach": WITHIN}))
     facts: dict[str, str | int | float] = {
@@ -149,7 +154,7 @@ def compare(sample: Mined, crawl: Mined, settings: Settings) -> Report:
 
 
 def _pairs(run: Measured, said: Forecast, truth: Measured, seconds: float) -> dict[str, tuple[float, float]]:
-    """What was forecast and what was measured."""
+    """What was forecast and what was measured; the cost is the time's, at a price."""
     images = truth.images
     return {
         "time, s": (3600 * said.hours, seconds),
@@ -157,5 +162,4 @@ def _pairs(run: Measured, said: Forecast, truth: Measured, seconds: float) -> di
         "reconstruction, s of a device": (images * run.recon_s, images * truth.recon_s),
         "disk, MB": (said.store_bytes / 1e6, (truth.store_fixed + truth.held * truth.store_bytes) / 1e6),
         "memory of the writer, MB": (said.writer_bytes / 1e6, truth.memory["miner"] / 1e6),
-        "versions": (said.versions, images * truth.versions),
     }
