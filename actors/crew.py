@@ -117,14 +117,14 @@ def hire(plan: CrewPlan) -> Crew:
     embedders = [_embedder(plan) for _ in range(plan.embedders)]
     loading = [actor.info.remote() for actor in embedders]
     # Their processes start while the backbone is loaded.
-    readers = [_remote(ShardReader, cpus=0.0, gpus=0.0).remote(plan.read) for _ in range(plan.readers)]
+    readers = [_actor(plan, ShardReader, plan.read, cpus=0.0, gpus=0.0) for _ in range(plan.readers)]
     reconstructors = [_reconstructor(plan) for _ in range(plan.reconstructors)]
     info: BackboneInfo = get(loading)[0]
     parts = _miners(plan, info) if plan.parts > 1 else {}
     if parts:
-        miner = _remote(Router, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, list(parts))
+        miner = _actor(plan, Router, plan.folder, info, list(parts), cpus=0.0, gpus=0.0, here=True)
     else:
-        miner = _remote(Miner, cpus=0.0, gpus=0.0, here=True).remote(plan.folder, info, plan.ingest, plan.policy)
+        miner = _actor(plan, Miner, plan.folder, info, plan.ingest, plan.policy, cpus=0.0, gpus=0.0, here=True)
     shards: list[ShardRecord] = get(miner.open.remote())
     return Crew(plan, info, miner, shards, readers, embedders, reconstructors, list(parts.values()))
 
@@ -134,28 +134,35 @@ def _miners(plan: CrewPlan, info: BackboneInfo) -> dict[str, Handle]:
     found = {}
     for part in range(plan.parts):
         resource = plan.part_resources[part % len(plan.part_resources)] if plan.part_resources else ""
-        name = f"miner of part {part}"
-        remote = _remote(Miner, cpus=0.0, gpus=0.0, here=not resource, resource=resource, name=name)
-        found[name] = remote.remote(str(part_folder(plan.folder, part)), info, plan.ingest, plan.policy)
+        name, folder = f"miner of part {part}", str(part_folder(plan.folder, part))
+        found[name] = _actor(
+            plan, Miner, folder, info, plan.ingest, plan.policy,
+            cpus=0.0, gpus=0.0, here=not resource, resource=resource, name=name,
+        )  # fmt: skip
     return found
 
 
 def _embedder(plan: CrewPlan) -> Handle:
-    remote = _remote(Embedder, cpus=plan.embedder_cpus, gpus=plan.embedder_gpus, at_once=plan.batches_at_once)
     sharers = plan.embedders_a_node * plan.batches_at_once
-    return remote.remote(plan.backbone, plan.device, plan.precision, sharers, plan.objects)
+    return _actor(
+        plan, Embedder, plan.backbone, plan.device, plan.precision, sharers, plan.objects,
+        cpus=plan.embedder_cpus, gpus=plan.embedder_gpus, at_once=plan.batches_at_once,
+    )  # fmt: skip
 
 
 def _reconstructor(plan: CrewPlan) -> Handle:
     # Not restarted by Ray, who would start the same job again at once: a cluster that kills its process has to be
     # counted as a failure, and waits.
-    remote = _remote(Reconstructor, cpus=plan.reconstructor_cpus, gpus=plan.reconstructor_gpus, restarts=0, retries=0)
-    return remote.remote(plan.reconstructor)
+    return _actor(
+        plan, Reconstructor, plan.reconstructor,
+        cpus=plan.reconstructor_cpus, gpus=plan.reconstructor_gpus, restarts=0, retries=0,
+    )  # fmt: skip
 
 
-def _remote(
-    actor: type,
-    *,
+def _actor(
+    plan: CrewPlan,
+    kind: type,
+    *given: object,
     cpus: float,
     gpus: float,
     restarts: int = -1,
@@ -164,7 +171,8 @@ def _remote(
     resource: str = "",
     name: str | None = None,
     at_once: int = 1,
-) -> Any:
+) -> Handle:
+    """An actor of a kind, which is told how to log and what it is given."""
     # Every method may run twice and leaves the state of one that ran once, so Ray may retry all of them.
     options: dict[str, Any] = {"max_restarts": restarts, "max_task_retries": retries, "name": name}
     if at_once > 1:
@@ -174,4 +182,4 @@ def _remote(
         options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=False)
     if resource:  # where the part's files are, on the one node that has it
         options["resources"] = {resource: _TRACE}
-    return ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(actor)
+    return ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(kind).remote(plan.logs, *given)

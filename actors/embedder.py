@@ -14,6 +14,7 @@ from actors.resources import claim_process, resident_bytes
 from actors.sharing import SharedTime
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
+from ops.logs import LogOptions
 
 if TYPE_CHECKING:
     from index.backbones import Backbone
@@ -29,9 +30,15 @@ class Embedder:
     """
 
     def __init__(
-        self, name: str, device: str, precision: Literal["auto", "fp32", "bf16"], sharers: int, objects: int
+        self,
+        logs: LogOptions,
+        name: str,
+        device: str,
+        precision: Literal["auto", "fp32", "bf16"],
+        sharers: int,
+        objects: int,
     ) -> None:
-        claim_process()
+        claim_process(logs)
         self._objects = objects
         self._choice = (name, device, precision)
         self._sharers = sharers

@@ -14,13 +14,16 @@ from index.records import ShardRecord
 from index.schedule import Policy, Schedule
 from index.stream.batch import Batch
 from ops.errors import RejectError
+from ops.logs import LogOptions
 
 
 class Miner:
     """Commits batches and reconstructions, each in one transaction."""
 
-    def __init__(self, folder: str, backbone: BackboneInfo, config: IngestConfig, policy: Policy) -> None:
-        claim_process()
+    def __init__(
+        self, logs: LogOptions, folder: str, backbone: BackboneInfo, config: IngestConfig, policy: Policy
+    ) -> None:
+        claim_process(logs)
         self._arguments = (Path(folder), backbone, config)
         self._policy = policy
         self._ingest: Ingest | None = None

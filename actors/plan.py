@@ -8,6 +8,7 @@ from typing import Literal
 from index.ingest import IngestConfig
 from index.schedule import Policy
 from index.stream.options import ReadOptions
+from ops.logs import LogOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CrewPlan:
 
     ``embedders_a_node`` share the cores of a node, each for its ``batches_at_once``; of one image ``objects`` are
     embedded at most. Miners of the ``parts`` of a library go in turn to the nodes that have the ``part_resources``;
-    without, where the daemon runs.
+    without, where the daemon runs. All of them tell ``logs``.
     """
 
     folder: str
@@ -75,7 +76,8 @@ class CrewPlan:
     reconstructor: ReconstructorOptions
     ingest: IngestConfig
     policy: Policy
-    embedders_a_node: int = 1
-    batches_at_once: int = 1
-    parts: int = 1
-    part_resources: tuple[str, ...] = ()
+    embedders_a_node: int
+    batches_at_once: int
+    parts: int
+    part_resources: tuple[str, ...]
+    logs: LogOptions

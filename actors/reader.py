@@ -8,13 +8,14 @@ from actors.resources import claim_process, resident_bytes
 from index.stream.batch import Batch, BatchHeader, Mark, ShardCursor
 from index.stream.options import ReadOptions
 from index.stream.sandbox import DecoderPool
+from ops.logs import LogOptions
 
 
 class ShardReader:
     """Reads shards batch by batch; any position can be asked for, so a restart loses nothing."""
 
-    def __init__(self, options: ReadOptions) -> None:
-        claim_process()
+    def __init__(self, logs: LogOptions, options: ReadOptions) -> None:
+        claim_process(logs)
         self._cursor = ShardCursor(options, DecoderPool(options.decode))
 
     @ray.method(num_returns=2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.plan import ReconstructorOptions
 from actors.resources import claim_process, resident_bytes
 from index.jobs import ReconInput, ReconOutput
+from ops.logs import LogOptions
 
 if TYPE_CHECKING:
     from actors.reconstruction import Workshop
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 class Reconstructor:
     """Owns a backbone for dense features and a device to reconstruct on."""
 
-    def __init__(self, options: ReconstructorOptions) -> None:
-        claim_process()
+    def __init__(self, logs: LogOptions, options: ReconstructorOptions) -> None:
+        claim_process(logs)
         self._options = options
         self._workshop: Workshop | None = None
 

@@ -7,13 +7,16 @@ import signal
 import psutil
 
 from index.heap import release_free_memory
+from ops.logs import LogOptions, setup_logging
 
 
-def claim_process() -> None:
-    """Prepares an actor's process: no reaction to a terminal's Ctrl-C.
+def claim_process(logs: LogOptions) -> None:
+    """Prepares an actor's process: logs as the daemon's, and no reaction to a terminal's Ctrl-C.
 
-    The daemon drains the stream on Ctrl-C; a signal that also reached the actors would kill what it drains.
+    What it logs goes to its standard error, a file in Ray's session folder. The daemon drains the stream on Ctrl-C; a
+    signal that also reached the actors would kill what it drains.
     """
+    setup_logging(logs)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -22,13 +22,14 @@ from index.routing import Routing, learn_routing, load_routing
 from index.schedule import Schedule
 from index.stream.batch import Batch, BatchHeader
 from ops.errors import RejectError, StateError
+from ops.logs import LogOptions
 
 
 class Router:
     """Divides batches among miners by coarse centroid; holds nothing that would be missed if it died."""
 
-    def __init__(self, folder: str, backbone: BackboneInfo, miners: Sequence[str]) -> None:
-        claim_process()
+    def __init__(self, logs: LogOptions, folder: str, backbone: BackboneInfo, miners: Sequence[str]) -> None:
+        claim_process(logs)
         self._folder = Path(folder)
         self._backbone = backbone
         self._miners: list[Handle] = [find(name) for name in miners]

@@ -70,7 +70,7 @@ class LogLines:
 
     def event(self, report: PublishReport) -> None:
         """Logs a reconstruction that ended."""
-        told = {name: getattr(report, name) for name in ("cluster", "version", "outcome", "reason", "seconds")}
+        told = {name: getattr(report, name) for name in ("cluster", "job", "version", "outcome", "reason", "seconds")}
         _log.info("%s", describe(report), extra=told)
 
     def _tell(self) -> None:

@@ -117,4 +117,4 @@ class ReconStage:
 
 def _fields(job: ReconJob) -> dict[str, object]:
     """What a record about a job is about."""
-    return {"cluster": job.cluster, "job": f"{job.name}.{job.attempt + 1}"}
+    return {"cluster": job.cluster, "job": job.label}

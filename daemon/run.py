@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
@@ -41,7 +40,7 @@ from index.schedule import Policy
 from index.stream.options import DecodeLimits, HttpOptions, ReadOptions
 from index.stream.sources import expand
 from ops.errors import ConfigError
-from ops.logs import get_logger
+from ops.logs import LogOptions, LogStream, get_logger
 
 _log = get_logger("daemon")
 _LOOK_S = 5.0
@@ -102,7 +101,7 @@ def run(
     health = Health(telemetry)
     with ExitStack() as stack:
         # Ray tells on stdout of processes that died; stdout is the summary's, which programs read.
-        stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(redirect_stdout(LogStream(get_logger("ray"))))
         stack.enter_context(FileLock(folder / "daemon.lock"))
         check_count(folder, config.parts.count)
         telemetry.disk_free(shutil.disk_usage(folder).free)  # an alert takes 0 for what it says
@@ -289,7 +288,13 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,
         batches_at_once=backbone.batches_at_once,
+        logs=log_options(config),
     )
+
+
+def log_options(config: Config) -> LogOptions:
+    """What the configuration says of logs, of the daemon's process and of its actors'."""
+    return LogOptions(config.logs.level, config.logs.format)
 
 
 def read_options(config: Config) -> ReadOptions:

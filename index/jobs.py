@@ -18,6 +18,11 @@ def named(cluster: int, part: int) -> str:
     return str(cluster) if part < 0 else f"{part}/{cluster}"
 
 
+def job_named(cluster: int, part: int, attempt: int) -> str:
+    """A job as logs tell of it: its cluster, and which attempt it is, from 1 on."""
+    return f"{named(cluster, part)}.{attempt + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReconJob:
     """A cluster that is due for a (new) version of its shape.
@@ -46,6 +51,11 @@ class ReconJob:
     def name(self) -> str:
         """The cluster as people are told of it."""
         return named(self.cluster, self.part)
+
+    @property
+    def label(self) -> str:
+        """The job as logs tell of it."""
+        return job_named(self.cluster, self.part, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ class PublishReport:
     """What became of a reconstruction.
 
     ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were
-    ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part`` is as in a job.
+    ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part`` and ``attempt`` are as in a job.
     """
 
     cluster: int
@@ -137,8 +147,14 @@ class PublishReport:
     device: str = ""
     handed_back: dict[str, int] = field(default_factory=dict)
     part: int = -1
+    attempt: int = 0
 
     @property
     def name(self) -> str:
         """The cluster as people are told of it."""
         return named(self.cluster, self.part)
+
+    @property
+    def job(self) -> str:
+        """The job it was, as logs tell of it."""
+        return job_named(self.cluster, self.part, self.attempt)

@@ -89,8 +89,9 @@ def _is_member(txn: Transaction, sample: int, cluster: int) -> bool:
 
 def _report(output: ReconOutput, outcome: str, version: int, reason: str) -> PublishReport:
     return PublishReport(
-        output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason, output.device
-    )
+        output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason, output.device,
+        attempt=output.job.attempt,
+    )  # fmt: skip
 
 
 def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy, now: float) -> PublishReport:
@@ -105,7 +106,7 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     """
     cluster = txn.get(CLUSTERS, job.cluster)
     if cluster is None or cluster.state != "open" or cluster.attempts != job.attempt:
-        return PublishReport(job.cluster, "stale", 0, 1.0, False, 0.0, "the cluster has changed meanwhile")
+        return _failed(job, "stale", "the cluster has changed meanwhile")
     failures = cluster.failures + 1
     changed = msgspec.structs.replace(
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=failures,
@@ -115,7 +116,11 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1)
     record_changes(txn, [Change("failed", job.cluster, detail=reason)])
-    return PublishReport(job.cluster, "failed", 0, 1.0, False, 0.0, reason)
+    return _failed(job, "failed", reason)
+
+
+def _failed(job: ReconJob, outcome: str, reason: str) -> PublishReport:
+    return PublishReport(job.cluster, outcome, 0, 1.0, False, 0.0, reason, attempt=job.attempt)
 
 
 def next_version(txn: Transaction, cluster: int) -> int:

@@ -20,11 +20,13 @@ from index.layout import part_folder
 from index.schedule import Policy
 from ops.errors import ConfigError, RejectError, StateError, StorageError
 from ops.fsck import check_library
+from ops.logs import LogOptions
 from tests.batches import DIM, batch, sample, stream
 from tests.states import POLICY, no_shape, restless, shape_of
 from tests.test_index_parting import PARTS, ROUTING
 
 INFO = BackboneInfo("test", "f" * 8, DIM)
+LOGS = LogOptions()
 
 
 class Actor:
@@ -53,20 +55,22 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     def get(refs: Any) -> Any:
         return [ref() for ref in refs] if isinstance(refs, list) else refs()
 
+    for module in ("miner", "router"):  # the process is that of the tests, whose logs and signals stay as they are
+        monkeypatch.setattr(f"actors.{module}.claim_process", lambda logs: None)
     monkeypatch.setattr(answers, "get", get)
     monkeypatch.setattr("actors.router.get", get)
 
 
 def crew(folder: Path, policy: Policy = POLICY) -> tuple[Router, list[Actor]]:
     config = IngestConfig(map_size_gib=0.25)
-    miners = [Actor(Miner(str(part_folder(folder, part)), INFO, config, policy)) for part in range(PARTS)]
+    miners = [Actor(Miner(LOGS, str(part_folder(folder, part)), INFO, config, policy)) for part in range(PARTS)]
     return router_of(folder, miners), miners
 
 
 def router_of(folder: Path, miners: list[Actor]) -> Router:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actors.router.find", lambda name: miners[int(name)])
-        return Router(str(folder), INFO, [str(part) for part in range(PARTS)])
+        return Router(LOGS, str(folder), INFO, [str(part) for part in range(PARTS)])
 
 
 @pytest.fixture

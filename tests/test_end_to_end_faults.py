@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,12 +78,22 @@ def has_images(state: Path) -> bool:
     return (state / "lmdb" / "data.mdb").exists() and counts(state).get("stored", 0) > 0
 
 
-def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(crawl: Path, peaceful: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def ray_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where Ray has its sessions; a folder of its own, since Ray's sockets need a shorter name than ``tmp_path``."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(
+    crawl: Path, peaceful: Path, tmp_path: Path, ray_folder: Path
+) -> None:
     deaths = ("read.before", "embed.after", "commit.during", "commit.after", "recon.before", "publish.after")
     # The writer's clock is set back, forward while it notes when to try again, and right again as it dies.
     jumps = (Fault("commit.before", "clock", seconds=-HOUR_S), Fault("fail.before", "clock", seconds=YEAR_S))
     plan = Plan(str(tmp_path / "fired"), (*(Fault(point) for point in deaths), *jumps))
-    result = run(crawl, tmp_path / "state", plan=plan)
+    result = run(crawl, tmp_path / "state", "--log-format", "json", "--log-level", "debug", plan=plan)
     assert result.returncode == 0, result.stderr
     assert sorted(one.point for one in fired(plan.log) if one.action == "kill") == sorted(deaths)
     assert [one.point for one in fired(plan.log) if one.action == "clock"] == [jump.point for jump in jumps]
@@ -94,6 +105,31 @@ def test_each_kind_of_actor_may_die_and_its_work_is_redone_once(crawl: Path, pea
     assert counts(tmp_path / "state")["reconstructions"] == report.records["shapes"] + 1 >= 2
     # What Ray says of the dead goes where people look, not into the summary that programs read.
     assert json.loads(result.stdout)["total_images"] == counts(tmp_path / "state")["stored"]
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    assert any(line["logger"] == "shapelode.ray" and "worker died" in line["message"] for line in told)
+    logs_say_what_they_are_about(told, tmp_path / "state")
+    actors_log_as_the_daemon_does(ray_folder)
+
+
+def logs_say_what_they_are_about(told: list[dict[str, Any]], state: Path) -> None:
+    """Every refused image is named, and every reconstruction as it begins and ends."""
+    refused = [line for line in told if line["message"].startswith("image refused")]
+    with RawState(state) as raw:
+        kept = [(record["key"], record["reason"]) for _, record in raw.records("rejects")]
+    assert sorted((line["image"], line["reason"]) for line in refused) == sorted(kept) != []
+    begun = [line for line in told if "reconstructing from" in line["message"]]
+    ended = [line for line in told if "outcome" in line]
+    assert [(line["cluster"], line["job"]) for line in begun] == [(line["cluster"], line["job"]) for line in ended]
+    assert all(line["job"].startswith(f"{line['cluster']}.") for line in begun)
+    assert {"failed", "published"} <= {line["outcome"] for line in ended} and len(ended) >= 3
+
+
+def actors_log_as_the_daemon_does(ray_folder: Path) -> None:
+    """In Ray's session folder, the writer tells in the daemon's format what it rebuilt after its death."""
+    files = ray_folder.glob("ray/session_2*/logs/worker-*.err")
+    ours = [line for file in files for line in file.read_text().splitlines() if "shapelode." in line]
+    told = [json.loads(line) for line in ours]
+    assert any((one["logger"], one["level"]) == ("shapelode.index", "warning") for one in told), ours
 
 
 def test_the_daemon_may_be_killed_at_any_step_and_while_it_recovers(

@@ -81,7 +81,8 @@ def test_failures_back_off_then_the_cluster_is_quarantined_until_it_grows(txn: T
     now = 1_000_000.0
     for pause in (10.0, 20.0):
         (job,) = schedule(txn, POLICY, now).jobs
-        assert record_failure(txn, job, "broke", POLICY, now).outcome == "failed"
+        failed = record_failure(txn, job, "broke", POLICY, now)
+        assert (failed.outcome, failed.job) == ("failed", job.label)
         waiting = schedule(txn, POLICY, now + 1.0)
         assert (waiting.jobs, waiting.retry_in_s, waiting.quarantined) == ([], pause - 1.0, 0)
         now += pause
@@ -157,7 +158,7 @@ def test_a_version_is_published_only_if_better_and_kept_anyway(txn: Transaction)
     txn.put(CLUSTERS, 1, ClusterRecord(size=12))
     publish(txn, output(ReconJob(1, 12, 0, 1.0)))
     worse = publish(txn, output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.31, baseline=0.30))
-    assert (worse.outcome, worse.version) == ("candidate", 2)
+    assert (worse.outcome, worse.version, worse.job) == ("candidate", 2, "1.2")
     assert worse.reason == "no better than version 1 on 4 images that neither was fitted to: loss 0.3100 against 0.3000"
     record = txn.get(CLUSTERS, 1)
     assert record is not None and (record.version, record.attempted_size) == (1, 20)

@@ -77,11 +77,11 @@ def run(
     }
     settings = load_config(config, overrides)
 
-    from daemon.run import RunResult, tell_result  # Ray and torch take seconds to import
+    from daemon.run import RunResult, log_options, tell_result  # Ray and torch take seconds to import
     from daemon.run import run as run_daemon
     from ops.logs import setup_logging
 
-    setup_logging(settings.logs.level, settings.logs.format)
+    setup_logging(log_options(settings))
     result: RunResult = run_daemon(state, [*shards, *(more or [])], settings, follow=follow)
     tell_result(result, as_json=as_json)
     if result.failed_shards and not result.stopped:
