@@ -18,8 +18,10 @@ from ops.bench.browser import chromium
 from ops.fsck import check_state
 from ops.synth.shards import write_shards
 from tests.browser import drop, needs_chromium, settled, shot, tab
-from tests.test_end_to_end import DRAFT, EARLY, ONE_EACH, command, shapelode
+from tests.test_end_to_end import ONE_EACH, command, shapelode
 
+EARLY = ["--set", "recon.min_views=8"]
+DRAFT = ["--set", "recon.effort=draft", "--set", "recon.growth=3"]
 OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", *ONE_EACH, *EARLY, *DRAFT]
 WAIT_S = 180
 SHAPES, IMAGES = 2, 40
