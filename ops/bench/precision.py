@@ -1,8 +1,8 @@
 """What cheaper arithmetic of the encoder costs: processor time beside the clustering it leads to.
 
 In turns, batch by batch, on one thread: float32, bfloat16, and 8-bit integers in the linear layers of the ViT (dynamic
-quantisation, where activations are scaled as they come), with bfloat16 around them. Partitions are those of the
-clusterer alone, fed in the order of the shards.
+quantisation, where activations are scaled as they come), by torch and by ONNX Runtime, with bfloat16 in the
+EfficientNet. Partitions are those of the clusterer alone, fed in the order of the shards.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from index.stream.decode import decode_image
 from index.stream.tar import read_samples
 from index.views import ObjectView
 from ops.bench.masks import iou
+from ops.bench.onnx_vit import OnnxInt8Backbone
 from ops.bench.partition import PartitionScore, score_partition
 from ops.bench.report import Measure, Report
 from ops.bench.truth import load_truth
@@ -72,7 +73,8 @@ class Arithmetic:
 def encoders() -> dict[str, EmbeddedBackbone]:
     """What is compared."""
     exact: tuple[Precision, ...] = ("fp32", "bf16")
-    return {**{name: EmbeddedBackbone(precision=name) for name in exact}, "int8": Int8Backbone()}
+    coarse = {"int8": Int8Backbone(), "int8 in ONNX Runtime": OnnxInt8Backbone()}
+    return {**{name: EmbeddedBackbone(precision=name) for name in exact}, **coarse}
 
 
 def run(data: Path, limit: int, tell: Tell = lambda line: None) -> Report:

@@ -69,7 +69,7 @@ def precision(
     images: Annotated[int, typer.Option(min=16, help="Images at most.")] = 100_000,
     json: Json = None,
 ) -> None:
-    """What bfloat16 and 8-bit integers cost and save: processor time, and the clustering that comes of it."""
+    """What bfloat16, and 8-bit integers by torch or ONNX Runtime, cost and save: time, and the clusters then found."""
     show(lambda: precision_benchmark.run(data, images, Console(stderr=True, soft_wrap=True).print), json)
 
 
