@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daemon.config import load_config
+from daemon.config import Config, load_config
 from index.views import CROP_SIZE, ObjectView
 from ops.bench.ingest import Settings, bare, rival
 from ops.bench.ingest import turns as benchmark
@@ -196,7 +196,9 @@ def test_each_side_is_given_the_same_shards_batches_and_precision(
     assert "stream.batch_size=5" in asked and "backbone.precision=fp32" in asked and "recon.enabled=false" in asked
     assert len(benchmark._sides(tmp_path, Settings(shards, workers=0), shards)) == 2
     options = dict(option.removeprefix("--set=").split("=") for option in given["daemon"] if option.startswith("--set"))
-    load_config(overrides=options, env={})
+    told, shipped = load_config(overrides=options, env={}), Config()
+    assert told.backbone.batches_at_once == shipped.backbone.batches_at_once, "what is measured is what ships"
+    assert told.backbone.embedders == shipped.backbone.embedders and told.stream.in_flight == shipped.stream.in_flight
 
 
 def test_shards_that_are_not_there_are_said_before_anything_starts(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from ops.bench import query as query_benchmark
 from ops.bench import scale as scale_benchmark
 from ops.bench.commands.options import DATA, Backbone, Json, app, show
 
+_SHIPPED = ingest_benchmark.SHIPPED
+
 
 @app.command(epilog="example: python -m ops.bench pages --shapes 100000 --pages 100")
 def pages(
@@ -72,15 +74,22 @@ def ingest(
     seconds: Annotated[float, typer.Option(min=1, help="Length of a turn.")] = 12.0,
     backbone: Backbone = "embedded",
     precision: Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
-    embedders: Annotated[int, typer.Option(min=1, help="Embedders of the daemon.")] = 1,
-    at_once: Annotated[int, typer.Option(min=1, help="Batches that each of them works on at once.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = _SHIPPED.stream.batch_size,
+    embedders: Annotated[int, typer.Option(min=1, help="Embedders of the daemon.")] = _SHIPPED.backbone.embedders,
+    at_once: Annotated[
+        int, typer.Option(min=1, help="Batches that each of them works on at once.")
+    ] = _SHIPPED.backbone.batches_at_once,
+    in_flight: Annotated[
+        int, typer.Option(min=1, help="Batches of the daemon read or embedded at once, four an embedder or more.")
+    ] = _SHIPPED.stream.in_flight,
     workers: Annotated[int, typer.Option(min=0, help="Workers of Ray Data, which share the cores; 0: without it.")] = 1,
     json: Json = None,
 ) -> None:
     """The daemon's stream beside the bare encoder and Ray Data, in turns; the latter needs pandas and pyarrow."""
     found = shards or [str(DATA / "shards" / "*.tar")]
-    settings = ingest_benchmark.Settings(found, turns, seconds, backbone, precision, batch, embedders, at_once, workers)
+    settings = ingest_benchmark.Settings(
+        found, turns, seconds, backbone, precision, batch, embedders, at_once, in_flight, workers
+    )
     show(lambda: ingest_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ops.bench.ingest.turns import Settings, run
+from ops.bench.ingest.turns import SHIPPED, Settings, run
 
-__all__ = ["Settings", "run"]
+__all__ = ["SHIPPED", "Settings", "run"]

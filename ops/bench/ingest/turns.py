@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from daemon.config import Config
 from index.stream.sources import expand
 from ops.bench.ingest.side import Side, scraped
 from ops.bench.ingest.work import Work, tallied
@@ -21,6 +22,8 @@ from ops.errors import StateError
 
 BARE, RIVAL, AS_IT_COMES = "bare encoder", "Ray Data", "Ray Data as it comes"
 """The sides beside the daemon. As it comes, Ray lets an actor use one thread a CPU that it sets aside for it: one."""
+SHIPPED = Config()
+"""What the daemon does unless told otherwise, and so what is measured unless asked otherwise."""
 REACH = {BARE: 0.95, RIVAL: 1.2, AS_IT_COMES: 1.2}
 _START_S, _TURN_LIMIT_S = 300.0, 300.0
 _WARM_UP = 3  # batches before the first turn
@@ -40,6 +43,7 @@ class Settings:
         batch: images a batch.
         embedders: of the daemon.
         at_once: batches that each of them works on at once.
+        in_flight: batches of the daemon that are read or embedded at once.
         workers: of Ray Data, among whom the cores are shared; 0 leaves it out.
     """
 
@@ -48,9 +52,10 @@ class Settings:
     seconds: float = 12.0
     backbone: str = "embedded"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    batch: int = 32
-    embedders: int = 1
-    at_once: int = 1
+    batch: int = SHIPPED.stream.batch_size
+    embedders: int = SHIPPED.backbone.embedders
+    at_once: int = SHIPPED.backbone.batches_at_once
+    in_flight: int = SHIPPED.stream.in_flight
     workers: int = 1
 
 
@@ -122,7 +127,7 @@ def _sides(folder: Path, settings: Settings, shards: tuple[str, ...]) -> list[Ca
         told = {
             "backbone.precision": settings.precision, "backbone.embedders": settings.embedders,
             "backbone.batches_at_once": settings.at_once, "stream.batch_size": settings.batch,
-            "stream.in_flight": max(4, 3 * settings.embedders * settings.at_once),
+            "stream.in_flight": settings.in_flight,
             "stream.decode_timeout_s": _START_S, "recon.enabled": "false",
         }  # fmt: skip
         command = ["-m", "daemon.cli", "run", *(part for shard in shards for part in ("--shards", shard))]
@@ -187,7 +192,7 @@ def _report(settings: Settings, shards: int, spent: dict[str, Spent]) -> Report:
     facts: dict[str, str | int | float] = {
         "shards": shards, "turns": settings.turns, "batch": settings.batch, "backbone": settings.backbone,
         "precision": settings.precision, "embedders": settings.embedders, "batches at once": settings.at_once,
-        "workers of Ray Data": settings.workers, "cores": os.cpu_count() or 1,
+        "batches in flight": settings.in_flight, "workers of Ray Data": settings.workers, "cores": os.cpu_count() or 1,
     }  # fmt: skip
     for name, one in spent.items():
         facts[f"{name}, images"] = one.images
