@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from ops.bench.shapes import Judge, Judgement, Recovered, pose_measures, surface_measures
 from ops.bench.truth import Truth, load_truth
+from ops.errors import NotFoundError
 from ops.synth.camera import rotation
 from ops.synth.shards import write_shards
 
@@ -41,6 +43,14 @@ def test_the_truth_in_another_frame_is_judged_perfect(judge: Judge, perfect: Rec
     assert found.surface.fscore == pytest.approx(1)
     assert found.surface.chamfer < 0.02 < found.sphere.chamfer
     assert np.median(found.chance) > 60
+
+
+def test_an_image_whose_true_camera_is_not_known_cannot_be_judged(truth: Truth, perfect: Recovered) -> None:
+    key = perfect.keys[0]
+    blind = copy(truth)
+    blind.images = {**truth.images, key: replace(truth.images[key], camera=None)}
+    with pytest.raises(NotFoundError, match=f"no camera of image {key}"):
+        Judge(blind).judge(perfect)
 
 
 def test_the_hull_lies_between_the_sphere_and_the_truth(judge: Judge) -> None:

@@ -20,14 +20,10 @@ from numpy.typing import NDArray
 from index.stream.decode import REASONS
 from index.stream.decode_worker import LENGTH, REQUEST, Answer
 from index.stream.options import DecodeLimits
-from ops.errors import RejectError
+from ops.errors import RejectError, WorkerError
 
 _MAX_HEADER = 4096
 _START_S = 60.0  # importing takes a second, or many on a machine under load
-
-
-class _WorkerError(Exception):
-    """The process ended, or said what no decoder says."""
 
 
 class _Worker:
@@ -58,14 +54,14 @@ class _Worker:
         Raises:
             RejectError: it is refused.
             TimeoutError: it takes too long.
-            _WorkerError: the process is of no further use.
+            WorkerError: the process ended, or says what no decoder says; it is of no further use.
         """
         # The CPU limit is what stops a decoder; the clock, for one that sleeps, leaves a busy machine some time.
         deadline = time.monotonic() + 2 * self._limits.timeout_s + (0 if self._used else _START_S)
         self._send(REQUEST.pack(len(raw), max_side) + raw, deadline)
         (length,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
         if length > _MAX_HEADER:
-            raise _WorkerError("it answers nonsense")
+            raise WorkerError("it answers nonsense", died=False)
         answer = _parsed(self._receive(length, deadline), max_side)
         self._used = True
         if answer.reason:
@@ -81,7 +77,7 @@ class _Worker:
             try:
                 rest = rest[os.write(self._input, rest) :]
             except BrokenPipeError as error:
-                raise _WorkerError(self._epitaph()) from error
+                raise WorkerError(self._epitaph(), died=True) from error
 
     def _receive(self, count: int, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -89,7 +85,7 @@ class _Worker:
             self._wait(self._output, select.POLLIN, deadline)
             data = os.read(self._output, count)
             if not data:
-                raise _WorkerError(self._epitaph())
+                raise WorkerError(self._epitaph(), died=True)
             parts.append(data)
             count -= len(data)
         return b"".join(parts)
@@ -144,7 +140,7 @@ class DecoderPool:
                     self._drop(worker)
                     worker = None
                     raise RejectError("decode_timeout", f"decoding takes over {self._limits.timeout_s:g} s") from error
-                except _WorkerError as error:
+                except WorkerError as error:
                     self._drop(worker)
                     worker = None
                     # It may have been killed for no fault of the image: a second death is the image's.
@@ -189,8 +185,8 @@ def _parsed(raw: bytes, max_side: int) -> Answer:
     try:
         answer = msgspec.msgpack.decode(raw, type=Answer)
     except msgspec.DecodeError as error:
-        raise _WorkerError("it answers nonsense") from error
+        raise WorkerError("it answers nonsense", died=False) from error
     fits = all(0 < side <= max_side for side in answer.shape) and min(answer.size) > 0
     if not fits and answer.reason not in REASONS:
-        raise _WorkerError("it answers nonsense")
+        raise WorkerError("it answers nonsense", died=False)
     return answer

@@ -14,6 +14,7 @@ from ops.bench.hull import hull_of_shape
 from ops.bench.poses import align_rotations, random_rotations, rotation_errors, score_poses
 from ops.bench.report import Measure
 from ops.bench.truth import Array, Truth
+from ops.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ class Judge:
     _baselines: dict[str, tuple[SurfaceScore, SurfaceScore]] = field(default_factory=dict)
 
     def judge(self, found: Recovered) -> Judgement:
-        """Figures of a recovered shape; it needs at least one recovered camera."""
+        """Figures of a recovered shape; it needs at least one recovered camera.
+
+        Raises:
+            NotFoundError: the truth lacks the mesh of the shape, or the camera or mask of an image.
+        """
         true = np.stack([self._rotation(key) for key in found.keys])
         turn = align_rotations(found.R, true)
         chance = random_rotations(len(true), seed=0)
@@ -103,7 +108,7 @@ class Judge:
     def _rotation(self, key: str) -> Array:
         camera = self.truth.images[key].camera
         if camera is None:
-            raise ValueError(f"the truth has no camera of image {key}")
+            raise NotFoundError(f"the truth has no camera of image {key}")
         return camera.R
 
 
