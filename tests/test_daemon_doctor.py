@@ -16,6 +16,7 @@ from daemon.cli.entry import run_command
 from daemon.config import load_config
 from daemon.doctor import Finding, examine, machine, settings, state
 from index.lock import FileLock
+from tests.cuda import needs_gpu
 from tests.library_factory import make_library
 from tests.prometheus import free_port
 
@@ -76,6 +77,13 @@ def test_a_gpu_that_is_asked_for_and_not_there(monkeypatch: pytest.MonkeyPatch) 
     assert named.level == shares.level == "problem" and "cuda:0" in named.what and "0.5 GPUs" in shares.what
     monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
     assert [one.level for one in machine.devices({"auto"}, 0.0)] == ["warning"]
+
+
+@needs_gpu
+def test_a_gpu_that_is_there_and_computes() -> None:
+    found = list(machine.devices({"auto", "cuda:0"}, 1.0))
+    assert [(one.check, one.level) for one in found] == [("gpu", "ok")] * torch.cuda.device_count() != []
+    assert torch.cuda.get_device_name(0) in found[0].what
 
 
 def test_gpus_that_compute_wrongly_or_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:

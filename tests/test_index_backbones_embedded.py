@@ -16,6 +16,7 @@ from ops.errors import RejectError
 from ops.synth import seats, vessels
 from ops.synth.render import photograph
 from ops.synth.shapes import assemble
+from tests.cuda import CUDA, needs_gpu
 
 
 @cache
@@ -115,3 +116,13 @@ def test_precision_hardly_moves_the_descriptor() -> None:
     assert isinstance(view, ObjectView)
     assert view.descriptor @ view_of(image).descriptor > 0.99
     assert exact.fingerprint == backbone().fingerprint
+
+
+@needs_gpu
+def test_a_gpu_sees_what_the_processor_sees() -> None:
+    pictures = [picture(seed)[0] for seed in range(4)]
+    found = [load_backbone("embedded", device=device, precision="fp32").embed(pictures) for device in ("cpu", CUDA)]
+    for exact, view in zip(*found, strict=True):
+        assert isinstance(exact, ObjectView) and isinstance(view, ObjectView)
+        assert float(exact.descriptor @ view.descriptor) > 0.995  # convolutions round to fewer digits there
+        assert (exact.mask & view.mask).sum() > 0.98 * (exact.mask | view.mask).sum()

@@ -7,6 +7,7 @@ import pytest
 
 from ops.errors import ReconstructionError
 from recon import Progress, reconstruct
+from tests.cuda import CUDA, needs_gpu
 from tests.recon_scene import CHAIR, SMALL, cold_result, make_scene, rotation_errors
 
 
@@ -22,6 +23,17 @@ def test_cold_start_recovers_cameras_and_a_chair() -> None:
     assert np.allclose(size, truth, atol=0.45)
     assert result.shape.quality.silhouette_iou > 0.6
     assert np.array_equal(result.ids, scene.views.ids)
+
+
+@needs_gpu
+def test_cold_start_on_a_gpu_recovers_cameras_too() -> None:
+    scene = make_scene(24)
+    result = reconstruct(scene.views, SMALL, device=CUDA)
+    assert result.verdict == "shape" and result.shape is not None
+    errors = rotation_errors(result.shape.cameras.R.astype(float), scene.R)
+    # Sums are rounded otherwise there, so the search takes another way, as with another seed; seeds 0 to 3 all end so.
+    assert np.median(errors) < 30 and np.mean(errors < 45) > 0.7
+    assert result.shape.quality.silhouette_iou > 0.6
 
 
 def test_the_same_seed_gives_the_same_result() -> None:
