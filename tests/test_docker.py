@@ -1,21 +1,17 @@
-"""Images, compose file, manifests and unit: all that can be shown of them without an engine."""
+"""Images, compose file and unit: all that can be shown of them without an engine."""
 
 from __future__ import annotations
 
 import configparser
-import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
-import jsonschema
-import kubernetes_validate
 import pytest
 import yaml
 from compose_spec import PyCompose
@@ -25,29 +21,11 @@ from daemon.cli.entry import load_commands
 from daemon.config import load_config
 from docker.requirements import requirements
 from ops.audit import pins
-from tests.dockerfile import Builder, exec_form, parse
-from tests.kuberay import CLUSTER
+from tests.dockerfile import DOCKER, ROOT, STAGES, TOKEN_FILE, Builder, environment, exec_form, parse, settings
 from tests.prometheus import needs_prometheus
 
-ROOT = Path(__file__).parents[1]
-DOCKER = ROOT / "docker"
-STAGES = {stage.name: stage for stage in parse((DOCKER / "Dockerfile").read_text())}
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
-MANIFESTS = sorted((DOCKER / "kubernetes").glob("*.yaml"))
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-
-
-def environment(stage: str) -> dict[str, str]:
-    """What an image's stage sets in the environment, that of what it is built from among it."""
-    found = environment(STAGES[stage].base) if STAGES[stage].base in STAGES else {}
-    for text in STAGES[stage].all("ENV"):
-        found |= dict(word.split("=", 1) for word in text.split())
-    return found
-
-
-def settings(names: dict[str, str]) -> dict[str, str]:
-    """Those that are configuration."""
-    return {name: value for name, value in names.items() if name.startswith("SHAPELODE_")}
 
 
 def test_hadolint_has_no_complaint() -> None:
@@ -116,6 +94,7 @@ def test_the_steps_of_the_dockerfile_make_an_installation_that_works(tmp_path: P
     builder.build(STAGES["build"])
     assert len(builder.ran) == 2
     command = root / "opt" / "shapelode" / "bin" / "shapelode"
+    _found_by_login_shells(builder, root)
     shutil.rmtree(root / "src")  # the final image holds the installation alone
     where = "import daemon, index.store as store; print(daemon.__file__); print(store.__file__)"
     python = command.with_name("python")
@@ -129,6 +108,37 @@ def test_the_steps_of_the_dockerfile_make_an_installation_that_works(tmp_path: P
     shown = subprocess.run([command, "config", "--json"], capture_output=True, text=True, cwd="/",
                            env={**settings(environment("cpu")), "HOME": "/tmp"}, check=True)  # fmt: skip
     assert '"host": "0.0.0.0"' in shown.stdout
+
+
+def _found_by_login_shells(builder: Builder, root: Path) -> None:
+    """Carries out the line of the final image that links commands, and looks for them without the image's PATH."""
+    (links,) = (line for line in STAGES["runtime"].all("RUN") if "ln -s" in line)
+    for folder in ("usr/local/bin", "etc/profile.d"):
+        (root / folder).mkdir(parents=True)
+    builder.run(links)
+    system, bin_folder = root / "usr" / "local" / "bin", root / "opt" / "shapelode" / "bin"
+    found = {link.name: link.readlink() for link in system.iterdir()}
+    assert found == {name: bin_folder / name for name in ("ray", "shapelode")}
+    assert {one.name for one in entry_points(group="console_scripts")} >= set(found)
+    shell = {"PATH": f"{system}:/usr/bin:/bin", "HOME": "/tmp"}
+    subprocess.run(["sh", "-c", "shapelode --help"], env=shell, cwd="/", check=True, capture_output=True)
+    script = f". {root}/etc/profile.d/shapelode.sh; command -v python"
+    done = subprocess.run(["sh", "-c", script], env=shell, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(bin_folder / "python")
+
+
+def test_an_index_of_torch_is_passed_to_the_image_for_processors_alone() -> None:
+    (argument,) = (text.partition("=")[0] for text in STAGES["build"].all("ARG"))
+    assert COMPOSE["services"]["shapelode"]["build"]["args"] == {argument: f"${{{argument}:-}}"}
+    on_top = yaml.safe_load((DOCKER / "compose.gpu.yaml").read_text())
+    assert on_top["services"]["shapelode"]["build"]["args"] == {argument: ""}
+
+
+def test_the_base_image_may_be_given_by_its_digest() -> None:
+    text = (DOCKER / "Dockerfile").read_text()
+    assert [line for line in text.splitlines() if line.startswith("ARG PYTHON_IMAGE=")]
+    other = parse(text.replace("=python:3.11.11-slim-bookworm", "=python@sha256:" + 64 * "0"))
+    assert {stage.base for stage in other} - {*STAGES} == {"python@sha256:" + 64 * "0"}
 
 
 def test_the_compose_files_are_valid() -> None:
@@ -163,82 +173,12 @@ def test_the_scraper_of_the_compose_file_loads_the_rules(tmp_path: Path) -> None
     assert done.returncode == 0 and "2 rule files found" in done.stdout, done.stderr
 
 
-def documents(path: Path) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(path.read_text()))
-
-
-def pods(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Pod templates of a manifest, KubeRay's among them."""
-    spec = document["spec"]
-    if document["kind"] == "RayCluster":
-        return [group["template"] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
-    return [spec["template"]] if "template" in spec else []
-
-
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
-def test_manifests_are_valid(path: Path) -> None:
-    checked = 0
-    for document in documents(path):
-        if document["kind"] != "RayCluster":
-            kubernetes_validate.validate(document, "1.33", strict=True)
-            checked += 1
-        for pod in pods(document):
-            as_pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": pod["spec"]}
-            kubernetes_validate.validate(as_pod, "1.33", strict=True)
-            checked += 1
-            _mounts_what_it_has(pod["spec"], document)
-    assert checked >= 2
-
-
-def _mounts_what_it_has(spec: dict[str, Any], document: dict[str, Any]) -> None:
-    claims = [claim["metadata"]["name"] for claim in document["spec"].get("volumeClaimTemplates", [])]
-    volumes = {volume["name"] for volume in spec["volumes"]} | set(claims)
-    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] == 10001
-    for container in spec["containers"]:
-        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
-        load_config(env={one["name"]: one["value"] for one in container.get("env", [])})
-
-
-def test_a_manifest_with_a_wrong_key_is_refused() -> None:
-    document = documents(DOCKER / "kubernetes" / "shapelode.yaml")[1]
-    document["spec"]["template"]["spec"]["containers"][0]["nonsense"] = 1
-    with pytest.raises(kubernetes_validate.ValidationError, match="nonsense"):
-        kubernetes_validate.validate(document, "1.33", strict=True)
-
-
-def test_the_ray_cluster_is_as_kuberay_takes_it() -> None:
-    (cluster,) = documents(DOCKER / "kubernetes" / "raycluster.yaml")
-    jsonschema.validate(cluster, CLUSTER)
-    groups = cluster["spec"]["workerGroupSpecs"]
-    assert groups and all(group["minReplicas"] <= group["replicas"] <= group["maxReplicas"] for group in groups)
-    # What a group starts Ray with are options of `ray start`.
-    ray_start = importlib.import_module("ray.scripts.scripts").start  # takes seconds, which no other test should wait
-    known = {option.lstrip("-") for parameter in ray_start.params for option in parameter.opts}
-    given = {name for group in (cluster["spec"]["headGroupSpec"], *groups) for name in group["rayStartParams"]}
-    assert given and given <= known
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda spec: spec.update(workerGroupSpec=[]),
-        lambda spec: spec.pop("headGroupSpec"),
-        lambda spec: spec["headGroupSpec"]["rayStartParams"].update({"num-gpus": 0}),
-        lambda spec: spec["workerGroupSpecs"][0].pop("groupName"),
-        lambda spec: spec["workerGroupSpecs"][0].update(maxReplicas="16"),
-        lambda spec: spec["workerGroupSpecs"][0]["template"].update(sepc={}),
-    ],
-)
-def test_a_ray_cluster_with_a_mistake_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
-    (cluster,) = documents(DOCKER / "kubernetes" / "raycluster.yaml")
-    spoil(cluster["spec"])
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(cluster, CLUSTER)
-
-
-def test_rays_version_is_the_pinned_one() -> None:
-    (cluster,) = documents(DOCKER / "kubernetes" / "raycluster.yaml")
-    assert cluster["spec"]["rayVersion"] == pins((ROOT / "constraints.txt").read_text())["ray"]
+def test_the_scraper_of_the_compose_file_asks_the_daemon() -> None:
+    (job,) = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["scrape_configs"]
+    (group,) = job["static_configs"]
+    daemon = load_config(env=settings(environment("cpu")))
+    assert group["targets"] == [f"shapelode:{daemon.metrics.port}"] and "shapelode" in COMPOSE["services"]
+    assert job["authorization"] == {"credentials_file": COMPOSE["services"]["shapelode"]["environment"][TOKEN_FILE]}
 
 
 def test_the_unit_calls_commands_that_exist_and_is_locked_down() -> None:
@@ -252,3 +192,31 @@ def test_the_unit_calls_commands_that_exist_and_is_locked_down() -> None:
         program, command, *_ = service[key].split()
         assert program == "/opt/shapelode/bin/shapelode" and command in known
     assert service["ProtectSystem"] == "strict" and service["NoNewPrivileges"] == "yes" and service["User"] != "root"
+
+
+def verified(unit: Path) -> str:
+    """What systemd has to say of a unit; nothing of one that it understands as a whole."""
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("systemd-analyze is not installed (Debian's package `systemd`)")
+    done = subprocess.run([tool, "verify", "--man=no", unit], capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr + (f"exit code {done.returncode}" if done.returncode else "")
+
+
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    text = (DOCKER / "shapelode.service").read_text().replace("/opt/shapelode/bin/shapelode", "/bin/true")
+    unit = tmp_path / "shapelode.service"
+    unit.write_text(text)
+    assert verified(unit) == ""
+    unit.write_text(text.replace("ProtectSystem=strict", "ProtectSystem=tight\nProtectSystems=strict"))
+    assert "tight" in verified(unit) and "ProtectSystems" in verified(unit)
+
+
+def test_the_configuration_for_several_machines_is_one_and_the_docs_show_it() -> None:
+    config = load_config(DOCKER / "several.toml", env={})
+    backbone, recon = config.backbone, config.recon
+    assert backbone.embedders * backbone.num_gpus + recon.workers * recon.num_gpus == 6  # as its head and the docs say
+    assert config.stream.readers > 1 and config.stream.in_flight >= 2 * backbone.embedders * backbone.batches_at_once
+    assert backbone.device == recon.device == "auto"
+    _, _, content = (DOCKER / "several.toml").read_text().partition("\n\n")
+    assert f"```toml\n{content}```" in (ROOT / "docs" / "deployment.md").read_text()
