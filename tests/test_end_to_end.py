@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -28,13 +30,16 @@ from index.stream.tar import read_samples
 from ops.errors import StateError
 from ops.synth.shards import write_shards
 from tests.disk import fill, tiny_disk
+from tests.read_only import may_confine, read_only_but
 from tests.tars import add, add_sample, jpeg
 
+ROOT = Path(__file__).parents[1]
 SHAPES, VIEWS = 2, 24
 # Images are counted against photos here, and now and then a part of a drawn thing passes for an object of its own.
 ONE_EACH = ["--set", "stream.max_objects=1"]
 QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=8", *ONE_EACH]
 NO_SHAPES = ["--set", "recon.enabled=false"]
+DRAFTS = ["--set", "recon.min_views=8", "--set", "recon.effort=draft", "--set", "recon.growth=3"]
 PHOTOS = ("north", "a barn", "0007", "zebra", "gate")
 
 
@@ -87,14 +92,67 @@ def kill_after(shards: Path, state: Path, images: int, number: int) -> subproces
     return process
 
 
+class Confined(NamedTuple):
+    """What a run left, of what it was given to write to and of what not.
+
+    Attributes:
+        state: its state directory.
+        temporary: names of what it wrote to its temporary folder.
+        elsewhere: what it left in its working directory.
+        enforced: whether the kernel would have refused all other places.
+    """
+
+    state: Path
+    temporary: frozenset[str]
+    elsewhere: tuple[Path, ...]
+    enforced: bool
+
+
 @pytest.fixture(scope="module")
-def whole(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state of an uninterrupted run."""
-    state = tmp_path_factory.mktemp("whole")
-    result = run(crawl, state, *NO_SHAPES)
+def confined(crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Confined:
+    """An uninterrupted run, with shapes and with all that it serves, that writes where a container lets it."""
+    state, here = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("here")
+    # Ray's sockets need a short path, and its processes may end a moment after the daemon.
+    with tempfile.TemporaryDirectory(prefix="shapelode", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        enforced = may_confine(state)
+        before = read_only_but([state, Path(folder)]) if enforced else []
+        options = (*QUIET, "--api", "--port", "0", "--metrics", "--metrics-port", "0", *DRAFTS)
+        result = subprocess.run(
+            [*before, *command("run", "--shards", str(crawl), "--state", str(state), "--json", *options)],
+            capture_output=True, text=True, timeout=300, cwd=here,
+            env=os.environ | {"HOME": folder, "TMPDIR": folder, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        temporary = frozenset(path.name for path in Path(folder).iterdir())
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["images"] + json.loads(result.stdout)["rejected"] == SHAPES * VIEWS
-    return state
+    assert "metrics on http" in result.stderr
+    return Confined(state, temporary, tuple(here.rglob("*")), enforced)
+
+
+@pytest.fixture(scope="module")
+def whole(confined: Confined) -> Path:
+    """The state of an uninterrupted run, with shapes."""
+    return confined.state
+
+
+def test_a_daemon_writes_to_its_state_and_to_temporary_places_alone(confined: Confined) -> None:
+    assert confined.elsewhere == ()
+    # Ray's sockets, and what it keeps in its user's home, which is the temporary folder here as in the image.
+    assert {"ray", ".ray"} <= confined.temporary
+    if not confined.enforced:
+        pytest.skip("mounts of its own are not allowed here: nothing but its working directory was looked at")
+
+
+def test_where_a_container_does_not_let_it_nothing_could_have_been_written(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    mine.mkdir()
+    if not may_confine(mine):
+        pytest.skip("mounts of its own are not allowed here")
+    attempt = f"touch {mine}/a /dev/shm/{tmp_path.name}-a && rm /dev/shm/{tmp_path.name}-a && ! touch {other} /x /tmp/x"
+    done = subprocess.run([*read_only_but([mine]), "sh", "-c", attempt], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr.count("Read-only file system") == 3, done.stderr
+    assert (mine / "a").exists() and not other.exists()
+    other.touch()  # and out here all is as it was
 
 
 def test_every_image_is_stored_or_refused(whole: Path) -> None:
@@ -107,7 +165,7 @@ def test_every_image_is_stored_or_refused(whole: Path) -> None:
 
 def tutorial() -> list[list[str]]:
     """The commands of the tutorial, in order."""
-    page = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
+    page = (ROOT / "docs" / "tutorial.md").read_text()
     return [shlex.split(line) for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]
 
 
