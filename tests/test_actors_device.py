@@ -48,6 +48,13 @@ def test_a_device_that_is_named_is_taken_and_without_a_gpu_the_processor() -> No
     assert claim_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@pytest.mark.parametrize(("there", "taken"), [(True, "cuda"), (False, "cpu")])
+def test_only_auto_gives_way_to_the_processor(there: bool, taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert claim_device("auto") == taken
+    assert [claim_device(name) for name in ("cuda", "cuda:1")] == ["cuda", "cuda:1"]
+
+
 @pytest.mark.parametrize(("address", "sharers"), [("", 3), ("10.0.0.1:6379", 1)])
 def test_embedders_of_one_machine_share_its_cores_and_those_of_a_cluster_do_not(
     address: str, sharers: int, tmp_path: Path

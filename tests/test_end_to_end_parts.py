@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import torch
+import yaml
 
 from index.layout import part_folder
 from index.lock import FileLock
@@ -20,12 +23,14 @@ from ops.faults import Fault, Plan, fired
 from ops.fsck import check_library, compare_states
 from ops.fsck.raw import RawState
 from ops.synth.shards import write_shards
+from tests.dockerfile import DOCKER
 
 PARTS = 2
 SETTINGS = (
     "stream.batch_size=8", "recon.min_views=6", "recon.max_views=8", "recon.effort=draft", "recon.hand_back=false",
     "recon.growth=3", "store.index_every=1", f"parts.count={PARTS}", "parts.sample=64",
 )  # fmt: skip
+SHARED_GPU = ("--set", "backbone.num_gpus=0.5", "--set", "recon.num_gpus=0.5")
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +50,18 @@ def run(
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head without CPUs and two nodes; parts live on the second and the third."""
+def nodes() -> Iterator[Any]:
+    """A head without CPUs, two nodes for parts, and one with a GPU, which only Ray believes in."""
     importlib.import_module("actors")  # keeps Ray on loopback, which has to be said before Ray is imported
     ray_cluster = importlib.import_module("ray.cluster_utils")
     small = {"object_store_memory": 100 * 2**20}
-    head = {"num_cpus": 0, "include_dashboard": False, **small}
+    # The agent of a head has a fixed port, unless told otherwise, and there may be another Ray on this machine.
+    head = {"num_cpus": 0, "include_dashboard": False, "dashboard_agent_listen_port": 0, **small}
     cluster = ray_cluster.Cluster(initialize_head=True, head_node_args=head)
     try:
         for name in ("left", "right"):
             cluster.add_node(num_cpus=1, resources={name: 1}, **small)
+        cluster.add_node(num_cpus=2, num_gpus=1, **small)
         yield cluster
     finally:
         cluster.shutdown()
@@ -69,6 +76,23 @@ def photos(state: Path) -> Counter[tuple[str, int]]:
     return found
 
 
+def placed(cluster: Any) -> set[tuple[str, str]]:
+    """Kinds of actors and where they ran: on the head, or on a node by what only that one has."""
+    marks = {}
+    for node in cluster.global_state.node_table():
+        (marks[node["NodeID"]],) = {"node:__internal_head__", "left", "right", "GPU"} & set(node["Resources"])
+    actors = cluster.global_state.actor_table(None).values()
+    return {(actor["ActorClassName"], marks[actor["Address"]["NodeID"]]) for actor in actors}
+
+
+def probes() -> set[str]:
+    """Paths of Ray's agent that Kubernetes is told to ask for."""
+    cluster = yaml.safe_load((DOCKER / "kubernetes" / "raycluster.yaml").read_text())["spec"]
+    containers = [group["template"]["spec"]["containers"][0]
+                  for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]  # fmt: skip
+    return {one[kind]["httpGet"]["path"] for one in containers for kind in ("livenessProbe", "readinessProbe")}
+
+
 def released(state: Path) -> None:
     """Waits for writers that outlive their daemon for a moment."""
     for part in range(PARTS):
@@ -78,9 +102,21 @@ def released(state: Path) -> None:
 
 def test_parts_on_several_nodes_hold_what_a_run_in_peace_does(crawl: Path, tmp_path: Path, nodes: Any) -> None:
     whole, state = tmp_path / "whole", tmp_path / "state"
-    there = ("--no-api", "--set", "parts.resources=left,right", "--ray-address", nodes.address)
+    for node in nodes.global_state.node_table():
+        agent = f"http://127.0.0.1:{node['DashboardAgentListenPort']}"
+        assert {httpx.get(agent + path, trust_env=False).status_code for path in probes()} == {200}
+    there = ("--no-api", "--set", "parts.resources=left,right", "--ray-address", nodes.address, *SHARED_GPU)
     told = run(crawl, whole, *there)
     assert told.returncode == 0, told.stderr
+    # Who computes is where there is a GPU, though others have processors to spare; who writes is where it was told to.
+    where = placed(nodes)
+    assert {one for one in where if one[0] != "ShardReader"} == {
+        ("Embedder", "GPU"), ("Reconstructor", "GPU"), ("Miner", "left"), ("Miner", "right"),
+        ("Router", "node:__internal_head__"),
+    }  # fmt: skip
+    if not torch.cuda.is_available():  # `auto` has computed on the CPU above; who asks for CUDA gets it or nothing
+        refused = run(crawl, tmp_path / "cuda", *there, "--set", "backbone.device=cuda")
+        assert refused.returncode == 1 and "torch cannot use the device 'cuda'" in refused.stderr, refused.stderr
     summary = json.loads(told.stdout)
     assert summary["total_images"] == photos(whole).total() >= 78 and summary["shapes"] >= 1, told.stderr
     assert all(check_library(whole).records[table] for table in ("shards", "samples", "shapes"))
