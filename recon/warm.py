@@ -20,6 +20,7 @@ from recon.refine import polish
 from recon.register import register_evidence
 from recon.result import Shape
 from recon.types import Cameras, Views
+from recon.untangle import untangled
 from recon.volume import HALF_EXTENT, Hypotheses, join
 
 _CENTRED = (0.0, 0.0, 0.0)
@@ -80,7 +81,7 @@ def with_rival(
     """The known solution, or one that a short search from nothing finds and that can be fitted better.
 
     A solution of few views that is wrong stays wrong however many come: each new one is registered to it. Nor does it
-    show, for they fit it as well as those it was made of.
+    show, for they fit it as well as those it was made of. Views that lie both ways round are sorted out here, too.
 
     Args:
         known: the solution that was continued.
@@ -95,11 +96,12 @@ def with_rival(
     tick = report.span("contest", 0.7, 0.8)
     every = join(known.poses, rivals)
     best = best_fit(every, judged, views, draft.trial, generator, tick)
-    if torch.equal(best.angles, known.poses.angles):
-        return known
-    tick = report.span("polish", 0.8, 0.85)
-    poses = polish(best, model, known.folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    return Found(poses, known.folds)
+    kept = torch.equal(best.angles, known.poses.angles)
+    if not kept:
+        tick = report.span("polish", 0.8, 0.82)
+        best = polish(best, model, known.folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    poses = untangled(best, judged, views, known.folds, config, generator, report.span("untangle", 0.82, 0.85))
+    return known if kept and torch.equal(poses.angles, best.angles) else Found(poses, known.folds)
 
 
 def carried(shape: Shape, place: Placement, device: torch.device) -> Tensor | None:

@@ -111,6 +111,18 @@ def test_a_wrong_solution_is_left_once_enough_views_have_come() -> None:
     assert errors[12] < 25 < errors[24]
 
 
+def test_a_known_solution_that_lies_both_ways_round_is_sorted_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, first = cold_result()
+    assert first.shape is not None
+    turned = first.shape.cameras.R.copy()
+    turned[::2] = turned[::2] @ np.diag([-1.0, 1.0, -1.0]).astype(np.float32)
+    wrong = replace(first.shape, cameras=replace(first.shape.cameras, R=turned))
+    monkeypatch.setattr(warm, "best_fit", lambda every, *_: every.select(torch.tensor([0])))  # no rival wins
+    result = reconstruct(scene.views, SMALL, warm=replace(first, shape=wrong, searched=12))
+    assert result.shape is not None
+    assert np.median(rotation_errors(result.shape.cameras.R.astype(float), scene.R)) < 25
+
+
 def test_the_known_solution_is_kept_where_no_rival_fits_better() -> None:
     scene, first = cold_result()
     stages: list[str] = []
