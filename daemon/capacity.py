@@ -33,7 +33,7 @@ class Measured:
         versions: versions published for each image.
         store_bytes: bytes of the store for each image it holds, versions of shapes among them.
         store_fixed: bytes of it that hardly grow: the clusterer's state, and what is free to be written to next.
-        index_bytes: bytes of the index in memory for each image it holds.
+        writer_bytes: bytes of the index and of the clusterer in memory for each image held.
         memory: resident bytes by kind of process.
         held: images in the store.
     """
@@ -46,7 +46,7 @@ class Measured:
     versions: float
     store_bytes: float
     store_fixed: float
-    index_bytes: float
+    writer_bytes: float
     memory: Mapping[str, float]
     held: int
 
@@ -131,7 +131,7 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         states_needed=_needed(crawl.images * run.commit_s, devices),
         store_bytes=disk,
         map_bytes=disk / _HEADROOM,
-        writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.index_bytes,
+        writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.writer_bytes,
         versions=crawl.images * run.versions,
     )
 
@@ -172,7 +172,7 @@ def measured(text: str) -> Measured:
         versions=totals.get("shapelode_versions_published_total", 0.0) / images,
         store_bytes=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("images", "shapes")) / held,
         store_fixed=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("clusterer", "free")),
-        index_bytes=totals["shapelode_index_bytes"] / held,
+        writer_bytes=(totals["shapelode_index_bytes"] + totals["shapelode_clusterer_bytes"]) / held,
         memory={kind: totals.get(f"shapelode_process_memory_bytes {kind}", 0.0) for kind in kinds},
         held=round(held),
     )

@@ -206,3 +206,4 @@ def _index_metrics(report: CommitReport | OpenReport) -> None:
     metrics.INDEX_RECALL.set(report.index_recall)  # before the vectors: without one nothing is looked for
     metrics.INDEX_VECTORS.set(report.index_vectors)
     metrics.INDEX_BYTES.set(report.index_bytes)
+    metrics.CLUSTERER_BYTES.set(report.clusterer_bytes)

@@ -83,6 +83,7 @@ class CommitReport:
     figures: Figures
     index_vectors: int
     index_bytes: int
+    clusterer_bytes: int
     index_recall: float
     index_drift: float
     index_saved: bool
@@ -118,6 +119,7 @@ class OpenReport:
     store: StoreSizes
     index_vectors: int
     index_bytes: int
+    clusterer_bytes: int
     index_recall: float
 
 
@@ -245,10 +247,10 @@ class Ingest:
     def opened(self) -> OpenReport:
         """What there is before the first batch, the index as it was loaded or built."""
         with self._store.read() as txn:
-            found = figures(txn)
+            found, clusterer_bytes = figures(txn), self._restore(txn).size_bytes()
         return OpenReport(
             self.status(), found, store_sizes(self._store), len(self._cache), self._cache.size_bytes(),
-            self._cache.recall,
+            clusterer_bytes, self._cache.recall,
         )  # fmt: skip
 
     def settle(self) -> SettleReport:
@@ -335,6 +337,7 @@ class Ingest:
     def _report(self, batch: Batch, draft: Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:
         with self._store.read() as txn:
             counters, found = txn.counters(), figures(txn)
+            clusterer_bytes = self._restore(txn).size_bytes()
             shard = txn.get(SHARDS, digest(content_name(batch.header.shard, batch.header.mark.generation)))
         return CommitReport(
             shard=batch.header.shard,
@@ -350,6 +353,7 @@ class Ingest:
             figures=found,
             index_vectors=len(self._cache),
             index_bytes=self._cache.size_bytes(),
+            clusterer_bytes=clusterer_bytes,
             index_recall=self._cache.recall,
             index_drift=self._drift.value(),
             index_saved=saved,

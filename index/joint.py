@@ -57,7 +57,7 @@ def _index(reports: Sequence[CommitReport] | Sequence[OpenReport]) -> dict[str, 
     vectors = sum(report.index_vectors for report in reports)
     found = sum(report.index_recall * report.index_vectors for report in reports)
     return {
-        **_sums(reports, "index_vectors", "index_bytes"),
+        **_sums(reports, "index_vectors", "index_bytes", "clusterer_bytes"),
         "index_recall": found / vectors if vectors else 1.0,
     }
 

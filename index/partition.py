@@ -122,6 +122,10 @@ class Partition:
         self._write(txn, at, gone)
         return events
 
+    def size_bytes(self) -> int:
+        """Memory of what the clusterer keeps of the images."""
+        return self._clusterer.size_bytes()
+
     def total(self) -> NDArray[np.float64]:
         """Sum ``(D,)`` of the unit vectors of all images, empty before the first."""
         return self._clusterer.total()

@@ -106,6 +106,9 @@ STORED_IMAGES = _gauge("shapelode_stored_images", "Images in the store.")
 
 INDEX_VECTORS = _gauge("shapelode_index_vectors", "Vectors in the FAISS index.")
 INDEX_BYTES = _gauge("shapelode_index_bytes", "Memory that the FAISS index takes for what it holds.")
+CLUSTERER_BYTES = _gauge(
+    "shapelode_clusterer_bytes", "Memory that the clusterer takes for what it keeps of the images."
+)
 INDEX_RECALL = _gauge(
     "shapelode_index_recall_ratio",
     "Share of a sample of stored images that the FAISS index finds among ten by their own descriptors.",

@@ -18,7 +18,7 @@ from ops.errors import ConfigError
 
 RUN = Measured(
     images=1000, read_s=0.01, embed_s=0.1, commit_s=0.005, recon_s=0.3, versions=0.02, store_bytes=20_000.0,
-    store_fixed=5e6, index_bytes=4104.0, memory={"miner": 1e9}, held=1000,
+    store_fixed=5e6, writer_bytes=9104.0, memory={"miner": 1e9}, held=1000,
 )  # fmt: skip
 CRAWL = Crawl(images=1e6, devices=10, readers=10, states=1, device_hour=2.0)
 PAGE = """
@@ -36,6 +36,7 @@ shapelode_store_held_bytes{kind="shapes"} 1e+06
 shapelode_store_held_bytes{kind="clusterer"} 2e+06
 shapelode_store_held_bytes{kind="free"} 5e+05
 shapelode_index_bytes 2.052e+06
+shapelode_clusterer_bytes 2.5e+06
 shapelode_process_memory_bytes{process="miner"} 7e+08
 """
 
@@ -72,7 +73,7 @@ def test_disk_and_memory_are_those_of_one_state() -> None:
     one, two = forecast(RUN, CRAWL), forecast(RUN, replace(CRAWL, states=2))
     assert one.store_bytes == 2e10 + 5e6 and two.store_bytes == 1e10 + 5e6
     assert one.map_bytes > one.store_bytes / 0.9
-    assert one.writer_bytes == pytest.approx(1e9 + 999_000 * 4104)
+    assert one.writer_bytes == pytest.approx(1e9 + 999_000 * 9104)
     assert two.writer_bytes < one.writer_bytes
 
 
@@ -80,7 +81,7 @@ def test_a_run_is_read_from_its_metrics() -> None:
     run = measured(PAGE)
     assert (run.images, run.held) == (400, 500)
     assert (run.read_s, run.embed_s, run.commit_s, run.recon_s) == pytest.approx((0.02, 0.1, 0.01, 0.3))
-    assert (run.store_bytes, run.store_fixed, run.index_bytes) == (20_000, 2.5e6, 4104)
+    assert (run.store_bytes, run.store_fixed, run.writer_bytes) == (20_000, 2.5e6, 9104)
     assert run.memory["miner"] == 7e8
 
 

@@ -25,6 +25,7 @@ def report(**changes: object) -> CommitReport:
         "lineage": {"created": 2},
         "total_images": 107, "total_rejected": 3, "clusters": 5, "outliers": 4, "shapes": 1,
         "figures": Figures(shaped=1, shapeless=4, retired=2, loss=0.5), "index_vectors": 107, "index_bytes": 9999,
+        "clusterer_bytes": 8888,
         "index_recall": 0.9, "index_drift": 0.1, "index_saved": True,
         "store": StoreSizes(600, 200, 150, 50, 9000, 90000), "embed_seconds": 0.4, "seconds": 0.1,
     }  # fmt: skip
@@ -99,11 +100,12 @@ def test_what_earlier_runs_left_is_told_before_the_first_batch(tmp_path: Path) -
     library = open_library(make_library(tmp_path))
     telemetry = Telemetry()
     figures, store = Figures(shaped=2, shapeless=1, retired=3, loss=0.4), StoreSizes(600, 200, 150, 50, 9000, 90000)
-    telemetry.opened(OpenReport(library.status(), figures, store, 13, 777, 0.75))
+    telemetry.opened(OpenReport(library.status(), figures, store, 13, 777, 666, 0.75))
     library.close()
     assert (telemetry.progress.images, telemetry.progress.index_vectors, telemetry.progress.shapes) == (14, 13, 2)
     assert (value("shapelode_stored_images"), value("shapelode_index_vectors")) == (14, 13)
     assert (value("shapelode_index_recall_ratio"), value("shapelode_index_bytes")) == (0.75, 777)
+    assert value("shapelode_clusterer_bytes") == 666
     assert (value("shapelode_store_bytes"), value("shapelode_store_limit_bytes")) == (1000, 90000)
     assert (value("shapelode_clusters", state="retired"), value("shapelode_library_loss_ratio")) == (3, 0.4)
 

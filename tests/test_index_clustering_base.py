@@ -54,6 +54,15 @@ def test_passes_rivers_estimator_checks(clusterer: OnlineClusterer) -> None:
     check_estimator(clusterer)
 
 
+def test_what_it_takes_grows_with_what_it_keeps(clusterer: OnlineClusterer) -> None:
+    vectors, _ = blobs(each=60, noise=0.3)
+    clusterer.learn_many(vectors[:80])
+    before = clusterer.size_bytes()
+    assert before >= 4 * vectors.shape[1] * len(clusterer.changed()) > 0
+    clusterer.learn_many(vectors[80:])
+    assert clusterer.size_bytes() > before
+
+
 @pytest.mark.parametrize(
     "check",
     [

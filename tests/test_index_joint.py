@@ -56,6 +56,7 @@ def test_a_shard_is_done_when_every_part_is_done_with_it(tmp_path: Path) -> None
     opened = [ingest.opened() for ingest in ingests]
     joint = joint_opened([replace(opened[0], index_recall=0.5, index_vectors=3), opened[1]])
     assert (joint.status, joint.index_vectors, joint.index_recall) == (found, 4, (0.5 * 3 + 1) / 4)
+    assert joint.clusterer_bytes == sum(one.clusterer_bytes for one in opened) > 0
     assert joint.index_bytes == sum(one.index_bytes for one in opened) > 0 and joint.store in [o.store for o in opened]
     for ingest in ingests:
         ingest.close()

@@ -32,7 +32,8 @@ shapelode_versions_published_total {images // 20}
 shapelode_store_held_bytes{{kind="images"}} {20000 * images}
 shapelode_store_held_bytes{{kind="free"}} {3 * MIB}
 shapelode_index_bytes {4104 * images}
-shapelode_process_memory_bytes{{process="miner"}} {200 * MIB + 4104 * images}
+shapelode_clusterer_bytes {5000 * images}
+shapelode_process_memory_bytes{{process="miner"}} {200 * MIB + 9104 * images}
 """
 
 
@@ -46,7 +47,7 @@ def test_a_crawl_that_goes_on_as_it_began_is_forecast() -> None:
     assert found["time, s"].value == pytest.approx(300) and found["time, s"].baselines == {"measured": 300.0}
     assert found["disk, MB"].value == pytest.approx(20 + 3 * 1.048576) and found["versions"].value == pytest.approx(50)
     assert found["versions"].baselines == {"measured": 50, "give or take": pytest.approx(50 / 10**0.5)}
-    assert found["memory of the writer, MB"].value == pytest.approx((200 * MIB + 4104 * 1000) / 1e6)
+    assert found["memory of the writer, MB"].value == pytest.approx((200 * MIB + 9104 * 1000) / 1e6)
     assert found["furthest off, share of what was measured"].value == pytest.approx(0, abs=1e-9)
 
 

@@ -158,6 +158,10 @@ class OnlineClusterer(Clusterer, abc.ABC):
         """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
 
     @abc.abstractmethod
+    def size_bytes(self) -> int:
+        """Memory of what grows with the vectors learnt."""
+
+    @abc.abstractmethod
     def changed(self) -> list[MicroRecord]:
         """Micro-clusters that changed since the last call, to be written over those with the same id."""
 

@@ -38,6 +38,10 @@ class Joiner:
         for begin in range(0, len(table), _BLOCK):
             self._append(self._map(table.totals[begin : begin + _BLOCK]), len(table))
 
+    def size_bytes(self) -> int:
+        """Memory of the rows, with what they have in reserve."""
+        return self._rows.nbytes
+
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join."""
         if not self._size:

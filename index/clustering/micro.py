@@ -118,6 +118,10 @@ class MicroTable:
         sums = np.bincount(slot, weights=self.counts, minlength=len(ids))
         return {int(i): int(n) for i, n in zip(ids, sums, strict=True) if i != OUTLIER}
 
+    def size_bytes(self) -> int:
+        """Memory of the arrays, with what they have in reserve."""
+        return self._totals.nbytes + self._counts.nbytes + self._clusters.nbytes
+
     def widen(self, dim: int) -> None:
         """Appends columns of zeros up to `dim`."""
         if dim > self.dim:

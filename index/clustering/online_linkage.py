@@ -9,14 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river.base.typing import FeatureName
 
-from index.clustering.base import (
-    FIRST_CLUSTER,
-    Assignments,
-    FloatArray,
-    IntArray,
-    LineageEvent,
-    unit_rows,
-)
+from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, unit_rows
 from index.clustering.joining import CellJoiner, Joiner, map_vectors
 from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
@@ -318,6 +311,10 @@ class OnlineLinkage(TabledClusterer):
         elif isinstance(self._snapshot, CellProfiles):
             self._snapshot.drop(ended)
         return [LineageEvent("deleted", cluster) for cluster in ended]
+
+    def size_bytes(self) -> int:
+        """Memory of the micro-clusters, as sums and as rows of the space."""
+        return super().size_bytes() + self._joiner.size_bytes()
 
     def scalars(self) -> dict[str, Any]:
         """Counters and the snapshot of the last repair."""

@@ -49,6 +49,10 @@ class TabledClusterer(OnlineClusterer, abc.ABC):
         """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
         return np.asarray(np.add.reduce(self._table.totals, axis=0, dtype=np.float64))
 
+    def size_bytes(self) -> int:
+        """Memory of the table of micro-clusters."""
+        return self._table.size_bytes()
+
     def changed(self) -> list[MicroRecord]:
         """Micro-clusters that changed since the last call."""
         return self._table.take_dirty()

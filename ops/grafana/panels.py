@@ -141,10 +141,11 @@ _INDEX = Dashboard("index", "index and store", (
            (f"sum by (outcome) (increase({_of('shapelode_handed_back_images_total')}[1h]))", "back: {{outcome}}")),
     _lines("Outliers", "Share of the stored images that are in no cluster.", "percentunit",
            (f"{_of('shapelode_outlier_images')} / {_of('shapelode_stored_images')}", "{{instance}}")),
-    _lines("Store", "Bytes in use and for what, of the map and of its limit; memory of the index.", "bytes",
+    _lines("Store", "Bytes in use and for what, of the map and of its limit; memory of index and clusterer.", "bytes",
            (_of("shapelode_store_bytes"), "in use"), (_of("shapelode_store_held_bytes"), "of it: {{kind}}"),
            (_of("shapelode_store_map_bytes"), "map"),
-           (_of("shapelode_store_limit_bytes"), "limit"), (_of("shapelode_index_bytes"), "index in memory")),
+           (_of("shapelode_store_limit_bytes"), "limit"), (_of("shapelode_index_bytes"), "index in memory"),
+           (_of("shapelode_clusterer_bytes"), "clusterer in memory")),
     _lines("Saves that failed", "Times in an hour that the index could not be saved.", "none",
            (f"increase({_of('shapelode_index_save_failures_total')}[1h])", "{{instance}}")),
 ))  # fmt: skip
