@@ -18,7 +18,7 @@ from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
 from recon.halfturn import apply_half_turns, find_half_turns
-from recon.progress import Reporter
+from recon.progress import Reporter, portion
 from recon.realign import realign
 from recon.refine import polish
 from recon.starts import grouped_starts, guessed_starts
@@ -133,9 +133,9 @@ def _settled(
 ) -> Hypotheses:
     if config.realign.rounds:
         return realign(poses, model, views, config.realign, generator, tick)
-    half = lambda fraction: tick(0.5 * fraction)  # noqa: E731
-    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, half)
-    return untangled(poses, model, views, folds, config, generator, lambda fraction: tick(0.5 + 0.5 * fraction))
+    resolution, rounds = config.fine.resolution, config.polish_rounds
+    poses = polish(poses, model, folds, resolution, rounds, generator, portion(tick, 0.0, 0.5))
+    return untangled(poses, model, views, folds, config, generator, portion(tick, 0.5, 1.0))
 
 
 def _search(

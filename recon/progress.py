@@ -46,3 +46,8 @@ class Reporter:
 
         tick(0.0)
         return tick
+
+
+def portion(tick: Callable[[float], None], start: float, stop: float) -> Callable[[float], None]:
+    """A tick function for a part that covers ``start`` to ``stop`` of what ``tick`` is told of."""
+    return lambda fraction: tick(start + (stop - start) * fraction)

@@ -19,6 +19,7 @@ from recon.config import ReconConfig
 from recon.contest import best_fit
 from recon.em import Model, run_stage
 from recon.halfturn import apply_half_turns, consistency, minority, odd_agreement
+from recon.progress import portion
 from recon.refine import polish
 from recon.types import Views
 from recon.volume import Hypotheses, build_volumes, join
@@ -28,6 +29,7 @@ _MIXED = 0.3
 _WORTH = 0.02
 """Loss that consistency is worth: a mixture's field, a bit of both, is smooth and therefore fitted a little better."""
 _TURNS, _REACH = 3, math.radians(40)
+_SEARCHED = 0.7  # share of the time after which the rival is found, for those who watch
 
 
 def untangled(
@@ -54,11 +56,11 @@ def untangled(
     if consistency(before) >= _MIXED:
         tick(1.0)
         return poses
-    rival = _turned(poses, before, model, folds, config, generator, lambda fraction: tick(0.7 * fraction))
+    rival = _turned(poses, before, model, folds, config, generator, portion(tick, 0.0, _SEARCHED))
     after = _agreement(rival, model, folds, config)
     merit = _WORTH * torch.tensor([consistency(before), consistency(after)], device=folds.device)
-    last = lambda fraction: tick(0.7 + 0.3 * fraction)  # noqa: E731
-    return best_fit(join(poses, rival), model, views, config.trial, generator, last, merit)
+    tick = portion(tick, _SEARCHED, 1.0)
+    return best_fit(join(poses, rival), model, views, config.trial, generator, tick, merit)
 
 
 def _turned(
