@@ -37,7 +37,8 @@ ROOT = Path(__file__).parents[1]
 SHAPES, VIEWS = 2, 24
 # Images are counted against photos here, and now and then a part of a drawn thing passes for an object of its own.
 ONE_EACH = ["--set", "stream.max_objects=1"]
-QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=8", *ONE_EACH]
+# Batches so small that some are left when a run is killed, though it embeds two at once and commits them together.
+QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=4", *ONE_EACH]
 NO_SHAPES = ["--set", "recon.enabled=false"]
 DRAFTS = ["--set", "recon.min_views=8", "--set", "recon.effort=draft", "--set", "recon.growth=3"]
 PHOTOS = ("north", "a barn", "0007", "zebra", "gate")
