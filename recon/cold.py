@@ -5,7 +5,6 @@ The selection uses held-out scores and how well the finalists can be fitted; no 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -17,7 +16,7 @@ from recon.config import ReconConfig
 from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
-from recon.halfturn import apply_half_turns, find_half_turns
+from recon.halfturn import REACH, apply_half_turns, find_half_turns
 from recon.progress import Reporter, portion
 from recon.realign import realign
 from recon.refine import polish
@@ -26,7 +25,6 @@ from recon.types import Views
 from recon.untangle import untangled
 from recon.volume import Hypotheses, build_volumes, join
 
-_REACH = math.radians(40)
 _BEGIN, _CONTEST, _SETTLE, _END = 0.02, 0.5, 0.65, 0.85
 
 
@@ -63,7 +61,7 @@ def add_half_turned(
     volumes = build_volumes(poses, model.evidence, folds, config.medium.resolution, model.distance, model.mirror)
     turns = torch.stack([find_half_turns(volumes, h, model) for h in range(len(poses))])
     rivals = join(poses, apply_half_turns(poses, turns))
-    return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, _REACH)
+    return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, REACH)
 
 
 def cold_start(

@@ -22,6 +22,8 @@ from recon.volume import Hypotheses, Volumes, voxel_index
 
 _CELLS = 12
 _NEAR = (math.radians(20), math.radians(25))
+REACH = math.radians(40)
+"""Azimuth around where the test puts views within which they are searched anew."""
 
 
 def half_turned(angles: Tensor) -> Tensor:
