@@ -1,7 +1,7 @@
 """Does memory stay flat over a long stream? The reader with its sandbox and the writer, with a stand-in encoder.
 
 One process reads, decodes, embeds, commits, clusters and indexes through the code that the daemon's actors call. What
-is stored has to be found again, so the index in memory grows with it; nothing else may.
+is stored has to be found again, so the index and the clusterer's table grow with it; nothing else may.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from index.ingest import Ingest, IngestConfig
+from index.ingest import CommitReport, Ingest, IngestConfig
 from index.stream.batch import ShardCursor
 from index.stream.embed import embed_batch
 from index.stream.options import ReadOptions
@@ -27,11 +27,14 @@ from index.stream.sandbox import DecoderPool
 from ops.bench.kills.stream import DIM, GRID, ColourEncoder
 from ops.bench.report import Measure, Report
 from ops.bench.soak.samples import anonymous
+from ops.errors import StateError
 
 FLAT = 1.0
 """MiB that memory beyond the index may grow by over 10,000 images."""
 _PER, _FEWEST = 10_000, 3
 _KINDS, _SIDE, _MAP_GIB = 300, 64, 16.0
+_STORED = 0.9
+_OWN = 28  # that a picture's colours differ by from its kind's, of 255
 Tell = Callable[[str], None]
 
 
@@ -46,29 +49,42 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Memory at one moment, in MiB: of the process, of its decoder, and what of the former is the index."""
+    """Memory at one moment, in MiB: of the process, of its decoder, and what of the former is index and clusterer."""
 
     images: int
     process: float
     decoder: float
     index: float
+    clusterer: float
+
+    @property
+    def beyond(self) -> float:
+        """What is neither the index nor the clusterer."""
+        return self.process - self.index - self.clusterer
 
 
 def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
-    """Streams images and looks at memory after each shard."""
+    """Streams images and looks at memory after each shard.
+
+    Raises:
+        StateError: fewer than nine in ten images were stored, so that the stream was not as long as it seems.
+    """
     began = time.monotonic()
     with TemporaryDirectory(prefix="shapelode-memory-") as folder:
         looks = stream(Path(folder), settings, tell)
     seconds = time.monotonic() - began
+    if looks[-1].images < _STORED * settings.images:
+        raise StateError(f"only {looks[-1].images:,} of {settings.images:,} images were stored: they are too alike")
     late = looks[len(looks) // 2 :]
-    beyond = [look.process - look.index for look in late]
-    index = _rise(late, [look.index for look in late])
+    beyond = [look.beyond for look in late]
     measures = [
-        Measure("memory beyond the index, MiB over 10,000 images", _rise(late, beyond), "lower", {"to reach": FLAT}),
+        Measure("memory beyond index and clusterer, MiB over 10,000 images", _rise(late, beyond), "lower",
+                {"to reach": FLAT}),
         Measure("the decoder's, MiB over 10,000 images", _rise(late, [look.decoder for look in late]), "lower",
                 {"to reach": FLAT}),
-        Measure("the index', MiB over 10,000 images", index, "context"),
-        Measure("memory beyond the index at the end, MiB", beyond[-1], "lower", {"half way": beyond[0]}),
+        Measure("the index', MiB over 10,000 images", _rise(late, [look.index for look in late]), "context"),
+        Measure("the clusterer's, MiB over 10,000 images", _rise(late, [look.clusterer for look in late]), "context"),
+        Measure("memory beyond index and clusterer at the end, MiB", beyond[-1], "lower", {"half way": beyond[0]}),
         Measure("images a second", looks[-1].images / seconds, "context"),
     ]  # fmt: skip
     facts: dict[str, str | int | float] = {
@@ -90,29 +106,33 @@ def stream(folder: Path, settings: Settings, tell: Tell) -> list[Look]:
         for first in range(0, settings.images, settings.per_shard):
             shard = folder / f"{first}.tar"
             write_shard(shard, first, min(settings.per_shard, settings.images - first))
-            stored, index = _mine(cursor, ingest, encoder, str(shard), settings.batch)
+            report = _mine(cursor, ingest, encoder, str(shard), settings.batch)
             shard.unlink()
-            looks.append(_look(stored, index))
+            looks.append(_look(report))
             if len(looks) % 5 == 0:
                 last = looks[-1]
-                tell(f"{stored:,} images: {last.process:.1f} MiB, {last.index:.1f} of them the index")
+                tell(
+                    f"{last.images:,} images: {last.process:.1f} MiB, {last.index:.1f} of them the index, "
+                    f"{last.clusterer:.1f} the clusterer"
+                )
     return looks
 
 
-def _mine(cursor: ShardCursor, ingest: Ingest, encoder: ColourEncoder, shard: str, count: int) -> tuple[int, int]:
-    """Mines one shard to its end; images stored in all, and bytes of the index."""
+def _mine(cursor: ShardCursor, ingest: Ingest, encoder: ColourEncoder, shard: str, count: int) -> CommitReport:
+    """Mines one shard to its end; what is told of its last batch."""
     start, last = 0, False
     while not last:
         batch = embed_batch(encoder, cursor.read(shard, start, count), most=1)
         report = ingest.commit(batch)
         start, last = batch.header.end, batch.header.last
-    return report.total_images, report.index_bytes
+    return report
 
 
-def _look(images: int, index: int) -> Look:
+def _look(report: CommitReport) -> Look:
     process = psutil.Process()
     decoders = sum(anonymous(child.pid) for child in process.children())
-    return Look(images, anonymous(process.pid), decoders, index / 2**20)
+    index, clusterer = report.index_bytes / 2**20, report.clusterer_bytes / 2**20
+    return Look(report.total_images, anonymous(process.pid), decoders, index, clusterer)
 
 
 def _rise(looks: list[Look], values: list[float]) -> float:
@@ -133,7 +153,7 @@ def _rise(looks: list[Look], values: list[float]) -> float:
 
 
 def write_shard(path: Path, first: int, count: int) -> None:
-    """Pictures of a bounded number of kinds, none twice."""
+    """Pictures of a bounded number of kinds, none so like another that it would be refused as a near-copy."""
     with tarfile.open(path, "w") as tar:
         for number in range(first, first + count):
             data = _picture(number)
@@ -144,7 +164,7 @@ def write_shard(path: Path, first: int, count: int) -> None:
 
 def _picture(number: int) -> bytes:
     kind, own = np.random.default_rng(number % _KINDS), np.random.default_rng(_KINDS + number)
-    values = kind.integers(30, 226, (GRID, GRID, 3)) + own.integers(-3, 4, (GRID, GRID, 3))
+    values = kind.integers(30, 226, (GRID, GRID, 3)) + own.integers(-_OWN, _OWN + 1, (GRID, GRID, 3))
     picture = Image.fromarray(values.astype(np.uint8)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
     # Grids of a kind may well be alike; files have to differ, or they would be refused as stored already.
     picture.putpixel((0, 0), (number % 256, number // 256 % 256, number // 256**2))
