@@ -25,7 +25,8 @@ def unit(n: int, dim: int, seed: int) -> np.ndarray:
 
 
 def reference(rows: np.ndarray, threshold: float) -> np.ndarray:
-    distance = 1 - (rows.astype(float) @ rows.astype(float).T)[np.triu_indices(len(rows), 1)]
+    similarity = (rows.astype(float) @ rows.astype(float).T)[np.triu_indices(len(rows), 1)]
+    distance = np.maximum(1 - similarity, 0)  # of equal rows it may round to less
     return fcluster(scipy_linkage(distance, "average"), 1 - threshold, "distance")
 
 
