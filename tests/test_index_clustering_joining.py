@@ -57,7 +57,9 @@ def test_refresh_follows_the_table() -> None:
     joiner = Joiner(table, None, 0.9)
     new = unit_rows(np.array([[1.0, 1.0, 1.0]]))
     assert decide(joiner, None, new[0]) == -1
-    joiner.refresh(table.open(new[0], OUTLIER))
+    joiner.refresh([table.open(new[0], OUTLIER)])
     assert decide(joiner, None, new[0]) == 3
-    assert joiner.propose_among(map_vectors(None, new)[0], {0, 3}) == {3}
-    assert joiner.propose_among(map_vectors(None, new)[0], set()) == set()
+    table.join(0, new[0] * 9)
+    assert np.allclose(joiner.row_of(0), unit_rows(np.array([[1.0, 0.0, 0.0]]) + 9 * new)[0], atol=1e-6)
+    joiner.refresh([0, 0])
+    assert decide(joiner, None, joiner.row_of(0)) == 0

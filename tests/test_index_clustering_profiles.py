@@ -35,7 +35,7 @@ def profiles(space: Space) -> CellProfiles:
 
 def test_it_answers_as_all_profiles_together_do(space: Space, profiles: CellProfiles) -> None:
     rows = space.apply(unit_rows(VECTORS))
-    plain = Snapshot(space, np.arange(1, 41), np.stack([profiles._rows[cluster] for cluster in range(1, 41)]))
+    plain = Snapshot(space, np.arange(1, 41), profiles._rows.of(np.arange(1, 41)))
     clusters, strengths = profiles.classify(rows, 0.5)
     wanted, strong = plain.classify(rows, 0.5)
     assert np.mean(clusters == wanted) > 0.98 and (clusters[:40] == np.arange(1, 41)).all()
@@ -55,7 +55,7 @@ def test_what_is_barred_or_dropped_is_passed_over(space: Space, profiles: CellPr
 def test_only_what_changed_is_written(space: Space, profiles: CellProfiles) -> None:
     assert len(profiles.changes()) == 40 and profiles.changes() == {}
     profiles.drop([3])
-    profiles.put(4, profiles._rows[5])
+    profiles.put(4, profiles._rows.of(np.array([5]))[0])
     assert profiles.changes() == {"profile/3": None, "profile/4": profiles.pack()["profile/5"]}
     restored = CellProfiles(space, profiles.cells)
     restored.load(profiles.pack() | {"learnt": 7})

@@ -46,14 +46,17 @@ class Joiner:
         """For each mapped vector the micro-clusters that it may join."""
         if not self._size:
             return [np.zeros(0, np.int64) for _ in mapped]
-        near = mapped.astype(np.float32) @ self._rows[: self._size].T >= self._threshold - _SLACK
-        return [np.flatnonzero(row) for row in near]
+        near = self.alike(mapped.astype(np.float32), self._rows[: self._size])
+        return np.split(np.nonzero(near)[1], np.cumsum(near.sum(axis=1))[:-1])
 
-    def propose_among(self, mapped: NDArray[np.float64], micros: set[int]) -> set[int]:
-        """Those of `micros` that one mapped vector ``(r,)`` may join."""
-        some = np.fromiter(micros, np.int64, len(micros))
-        near = self._rows[some] @ mapped.astype(np.float32) >= self._threshold - _SLACK if len(some) else some
-        return set(some[near.astype(bool)].tolist())
+    def alike(self, rows: FloatArray, others: FloatArray) -> NDArray[np.bool_]:
+        """``(N, M)``: which rows ``(N, r)`` are so near to which others ``(M, r)`` that they may be one picture."""
+        return np.asarray(rows @ others.T >= self._threshold - _SLACK)
+
+    def row_of(self, micro: int) -> FloatArray:
+        """Row ``(r,)`` of a micro-cluster as it is now, whether or not it has been taken over yet."""
+        row: FloatArray = self._map(self._table.totals[micro : micro + 1])[0]
+        return row
 
     def decide(self, vector: FloatArray, candidates: Iterable[int]) -> int:
         """The best micro-cluster for a unit vector among candidates, -1 if none is near enough."""
@@ -61,13 +64,14 @@ class Joiner:
         score, older = max(scored, default=(-np.inf, 1))
         return -older if score >= self._threshold else -1
 
-    def refresh(self, micro: int) -> None:
-        """Takes over a micro-cluster that has been opened or joined."""
-        row = self._map(self._table.totals[micro : micro + 1])
-        if micro == self._size:
-            self._append(row)
-        else:
-            self._rows[micro] = row[0]
+    def refresh(self, micros: Iterable[int]) -> None:
+        """Takes over micro-clusters that have been opened or joined; of new ones all."""
+        self._take(np.unique(np.fromiter(micros, np.int64)))
+
+    def _take(self, ids: IntArray) -> None:
+        rows, known = self._map(self._table.totals[ids]), int(np.searchsorted(ids, self._size))
+        self._append(rows[known:])
+        self._rows[ids[:known]] = rows[:known]
 
     def _similarity(self, vector: FloatArray, micro: int) -> float:
         pair = np.stack([vector, self._table.totals[micro]])
@@ -128,10 +132,10 @@ class CellJoiner(Joiner):
             found.append(some[self._rows[some] @ row >= self._threshold - _SLACK])
         return found
 
-    def refresh(self, micro: int) -> None:
-        """Takes over a micro-cluster that has been opened or joined."""
-        super().refresh(micro)
-        self._lists.put(micro, int(self._cells.place(self._rows[micro : micro + 1])[0]))
+    def _take(self, ids: IntArray) -> None:
+        super()._take(ids)
+        for micro, cell in zip(ids.tolist(), self._cells.place(self._rows[ids]).tolist(), strict=True):
+            self._lists.put(micro, cell)
 
 
 def map_vectors(space: Space | None, vectors: FloatArray) -> NDArray[np.float64]:

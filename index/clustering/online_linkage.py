@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river.base.typing import FeatureName
 
+from index.clustering.arrivals import Arrivals
 from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, unit_rows
 from index.clustering.joining import CellJoiner, Joiner, map_vectors
 from index.clustering.lineage import carry_ids, dissolved
@@ -26,6 +27,7 @@ _MOST_RETURNS = 3
 """Clusters that a micro-cluster is barred from, after which it stays an outlier."""
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
+_CHUNK = 256  # vectors compared with each other at once; bounds memory
 _REGION = 0.4
 """Micro-clusters of a region, as a share of those that are regrouped at once."""
 
@@ -127,7 +129,7 @@ class OnlineLinkage(TabledClusterer):
         strengths: list[FloatArray] = []
         events: list[LineageEvent] = []
         while len(micros) < len(unit):
-            chunk = unit[len(micros) : len(micros) + self._clock.until_due()]
+            chunk = unit[len(micros) : len(micros) + min(self._clock.until_due(), _CHUNK)]
             learnt, strength = self._learn_chunk(chunk)
             micros += learnt
             strengths.append(strength)
@@ -288,10 +290,10 @@ class OnlineLinkage(TabledClusterer):
         for micro, vectors in remaining.items():
             if len(vectors):
                 table.refill(micro, unit_rows(vectors))
-                self._joiner.refresh(micro)
+                self._joiner.refresh([micro])
         for micro, vector in strangers:
             new = table.open(unit_rows(vector[None])[0], OUTLIER) if len(remaining[micro]) else micro
-            self._joiner.refresh(new)
+            self._joiner.refresh([new])
             table.bar(new, {homes[micro], *table.barred.get(micro, ())} - {OUTLIER})
             table.move(new, self._elsewhere(new))
             moved.append(new)
@@ -304,7 +306,7 @@ class OnlineLinkage(TabledClusterer):
             left = int(self._table.counts[micro]) - len(vectors)
             self._table.refill(micro, unit_rows(vectors))
             self._clock.forget(left)
-            self._joiner.refresh(micro)
+            self._joiner.refresh([micro])
         ended = sorted(before - set(self.sizes()))
         if isinstance(self._snapshot, Snapshot) and ended:
             self._snapshot = self._snapshot.without(ended)
@@ -370,19 +372,18 @@ class OnlineLinkage(TabledClusterer):
     def _learn_chunk(self, unit: FloatArray) -> tuple[list[int], FloatArray]:
         mapped = map_vectors(self._space, unit)
         clusters, strength = self._classify(mapped)
-        proposals = self._joiner.propose(mapped)
-        touched: set[int] = set()  # opened or moved within this chunk: proposals were made without knowing
+        arrivals = Arrivals(self._joiner, mapped)
         micros: list[int] = []
-        for i, (vector, cluster) in enumerate(zip(unit, clusters.tolist(), strict=True)):
-            fresh = self._joiner.propose_among(mapped[i], touched)
-            micro = self._joiner.decide(vector, (set(proposals[i].tolist()) - touched) | fresh)
+        for place, (vector, cluster) in enumerate(zip(unit, clusters.tolist(), strict=True)):
+            micro = self._joiner.decide(vector, arrivals.candidates(place))
             if micro < 0:
                 micro = self._table.open(vector, cluster)
+                arrivals.opened(place, micro)
             else:
                 self._table.join(micro, vector)
-            self._joiner.refresh(micro)
-            touched.add(micro)
+                arrivals.joined(micro)
             micros.append(micro)
+        self._joiner.refresh(micros)
         self._clock.tick(len(unit))
         return micros, strength
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
 from index.clustering.cells import MOST_NEAR, NONE, CellLists, Cells
+from index.clustering.rows import Rows
 from index.clustering.space import Space
 from index.records import OUTLIER
 from ops.errors import StateError
@@ -31,25 +32,25 @@ class CellProfiles:
     def __init__(self, space: Space, cells: Cells) -> None:
         self.space, self.cells = space, cells
         self._lists = CellLists(len(cells))
-        self._rows: dict[int, FloatArray] = {}  # by cluster
+        self._rows = Rows(space.projection.shape[1])  # by cluster
         self._dirty: set[int] = set()
 
     def put(self, cluster: int, profile: FloatArray) -> None:
         """Sets the profile ``(r,)`` of a cluster."""
-        self._rows[cluster] = profile
+        self._rows.put(cluster, profile)
         self._lists.put(cluster, int(self.cells.place(profile[None])[0]))
         self._dirty.add(cluster)
 
     def drop(self, clusters: Iterable[int]) -> None:
         """Forgets clusters; those without a profile are passed over."""
         for cluster in clusters:
-            if self._rows.pop(cluster, None) is not None:
+            if self._rows.drop(cluster):
                 self._lists.drop(cluster)
                 self._dirty.add(cluster)
 
     def succeed(self, before: CellProfiles) -> None:
         """Takes the place of others: their clusters count as changed, so that none of them is left in the store."""
-        self._dirty |= before._dirty | before._rows.keys()
+        self._dirty |= before._dirty | set(before._rows.numbers())
 
     def cell_of(self, clusters: IntArray) -> IntArray:
         """The cell of each cluster's profile, `NONE` for one without."""
@@ -68,29 +69,29 @@ class CellProfiles:
         """The best cluster of each unit row of the space, and how strongly it belongs there, as `Snapshot.classify`."""
         clusters, strengths = np.full(len(rows), OUTLIER, np.int64), np.zeros(len(rows), np.float32)
         for place, (row, cells) in enumerate(zip(rows, self.cells.near(rows, MOST_NEAR), strict=True)):
-            ids = [cluster for cluster in self._lists.inside(cells).tolist() if cluster not in barred]
-            if not ids:
+            ids = self._lists.inside(cells)
+            if barred:
+                ids = ids[~np.isin(ids, list(barred))]
+            if not len(ids):
                 continue
-            scores = np.stack([self._rows[cluster] for cluster in ids]).astype(np.float64) @ row
-            # In order of the id where scores are equal, whatever the order within a cell.
-            best = min(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
-            top = float(scores[best])
+            scores = self._rows.of(ids).astype(np.float64) @ row
+            top = float(scores.max())
             if top < threshold:
                 continue
-            scores[best] = -np.inf
-            second = max(float(scores.max()), 0.0)
-            clusters[place], strengths[place] = ids[best], np.clip(1.0 - second / max(top, 1e-9), 0.0, 1.0)
+            # In order of the id where scores are equal, whatever the order within a cell.
+            best = int(ids[scores == top].min())
+            second = float(scores[ids != best].max(initial=0.0))
+            clusters[place], strengths[place] = best, min(max(1.0 - second / max(top, 1e-9), 0.0), 1.0)
         return clusters, strengths
 
     def pack(self) -> dict[str, bytes]:
         """All profiles by name, as `changes` gives those that changed."""
-        return {f"{_KEY}{cluster}": _raw(row) for cluster, row in self._rows.items()}
+        return {f"{_KEY}{cluster}": self._raw(cluster) for cluster in self._rows.numbers()}
 
     def changes(self) -> dict[str, bytes | None]:
         """Profiles that changed since the last call; None for those that are gone."""
         dirty, self._dirty = sorted(self._dirty), set()
-        found = {cluster: self._rows.get(cluster) for cluster in dirty}
-        return {f"{_KEY}{cluster}": None if row is None else _raw(row) for cluster, row in found.items()}
+        return {f"{_KEY}{cluster}": self._raw(cluster) if cluster in self._rows else None for cluster in dirty}
 
     def load(self, packed: Mapping[str, Any]) -> None:
         """Takes over what `pack` gave.
@@ -108,6 +109,9 @@ class CellProfiles:
             self.put(int(name[len(_KEY) :]), row)
         self._dirty.clear()
 
+    def _raw(self, cluster: int) -> bytes:
+        return np.asarray(self._rows.of(np.array([cluster]))[0], "<f4").tobytes()
+
 
 class CellProfilesView:
     """Profiles without some of the clusters."""
@@ -118,7 +122,3 @@ class CellProfilesView:
     def classify(self, rows: NDArray[np.float64], threshold: float) -> tuple[IntArray, FloatArray]:
         """As `CellProfiles.classify`."""
         return self._profiles.classify(rows, threshold, self._barred)
-
-
-def _raw(row: FloatArray) -> bytes:
-    return np.asarray(row, "<f4").tobytes()
