@@ -79,3 +79,9 @@ def test_sums_of_groups_are_sums_over_their_pairs(groups: list[int]) -> None:
 def test_traces_of_similarity_are_left_out() -> None:
     far = np.array([[1.0, 0.0], [linkage._TRACE / 2, 1.0]])
     assert weighted_sums(sparse.csr_matrix(far), np.ones(2, np.int64)).nnz == 0
+
+
+def test_the_first_of_the_greatest_is_chosen_in_each_stretch() -> None:
+    values = np.array([1.0, 3.0, 3.0, 2.0, 0.5, 5.0, 1.0, 1.0])
+    assert linkage._first_greatest(values, np.array([0, 3, 6])).tolist() == [1, 5, 6]
+    assert linkage._first_greatest(np.zeros(0), np.zeros(0, np.int64)).tolist() == []

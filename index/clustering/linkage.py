@@ -33,10 +33,9 @@ class _Groups:
 
     def reciprocal(self, threshold: float) -> tuple[IntArray, IntArray]:
         """Pairs of groups nearest to each other and at least `threshold` similar on average."""
-        pairs = self._sums.tocoo()
+        pairs = self._sums.tocoo()  # by row and then by column
         mean = pairs.data / (self.weights[pairs.row] * self.weights[pairs.col])
-        order = np.lexsort((pairs.col, -mean, pairs.row))
-        first = order[np.flatnonzero(np.diff(pairs.row[order], prepend=-1))]
+        first = _first_greatest(mean, np.flatnonzero(np.diff(pairs.row, prepend=-1)))
         first = first[mean[first] >= threshold]
         near, other = pairs.row[first].astype(np.int64), pairs.col[first].astype(np.int64)
         choice = np.full(len(self.weights), -1)
@@ -56,6 +55,15 @@ class _Groups:
         self.of = target[self.of]
         self.weights = np.bincount(target, weights=self.weights).astype(np.float64)
         self._sums = gather(self._sums, target)
+
+
+def _first_greatest(values: NDArray[np.float64], starts: IntArray) -> IntArray:
+    """Of each stretch of values, which begin at ``starts``, the place of the first that is as great as any of it."""
+    if not len(starts):
+        return starts
+    greatest = np.repeat(np.maximum.reduceat(values, starts), np.diff(starts, append=len(values)))
+    places = np.flatnonzero(values == greatest)
+    return places[np.searchsorted(places, starts)]
 
 
 def weighted_sums(profiles: Sparse, weights: IntArray) -> Sparse:
@@ -103,4 +111,6 @@ def gather(sums: Sparse, target: IntArray) -> Sparse:
 def _between(sums: Sparse) -> Sparse:
     pairs = sums.tocoo()
     apart = pairs.row != pairs.col
-    return csr_matrix((pairs.data[apart], (pairs.row[apart], pairs.col[apart])), shape=sums.shape)
+    found = csr_matrix((pairs.data[apart], (pairs.row[apart], pairs.col[apart])), shape=sums.shape)
+    found.sort_indices()
+    return found
