@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from index.clustering.base import unit_rows
-from index.clustering.joining import SAME, Joiner, map_vectors
+from index.clustering.cells import learn_cells
+from index.clustering.joining import SAME, CellJoiner, Joiner, map_vectors
 from index.clustering.micro import MicroTable
 from index.clustering.space import fit_space
 from index.records import OUTLIER
@@ -63,3 +64,16 @@ def test_refresh_follows_the_table() -> None:
     assert np.allclose(joiner.row_of(0), unit_rows(np.array([[1.0, 0.0, 0.0]]) + 9 * new)[0], atol=1e-6)
     joiner.refresh([0, 0])
     assert decide(joiner, None, joiner.row_of(0)) == 0
+
+
+def test_with_few_cells_the_same_is_proposed_as_without() -> None:
+    random = np.random.default_rng(3)
+    originals = random.normal(size=(12, 96))
+    vectors = unit_rows(originals[random.integers(0, 12, 300)] + random.normal(0, 0.25, (300, 96)))
+    space = fit_space(vectors, np.ones(len(vectors), np.int64))
+    assert space is not None
+    table, mapped = table_of(vectors), map_vectors(space, vectors)
+    cells = learn_cells(mapped.astype(np.float32), 5)
+    found = [sorted(some.tolist()) for some in CellJoiner(table, space, 0.6, cells).propose(mapped)]
+    assert found == [some.tolist() for some in Joiner(table, space, 0.6).propose(mapped)]
+    assert 1.5 < np.mean([len(some) for some in found]) < 60

@@ -18,6 +18,7 @@ SAME = 0.999
 
 _SLACK = 1e-3  # what float32 and the order of summation may do to a similarity
 _BLOCK = 8192  # sums mapped at once; bounds memory
+_SHORTENED = 4  # one in so many numbers of a row is looked at first
 _PROBED = 6  # cells looked at, beside its own, for the micro-cluster that a vector may join
 
 
@@ -112,11 +113,19 @@ class CellJoiner(Joiner):
         self._cells = cells
         self._lists = CellLists(len(cells))
         self._lists.fill(cells.place(self.rows))
+        self._short = max(1, self._projection.shape[1] // _SHORTENED)
+        self._heads = np.zeros((0, self._short), np.float32)
+        self._tails = np.zeros(0, np.float32)
+        self._shorten(slice(0, self._size))
 
     @property
     def rows(self) -> FloatArray:
         """``(M, r)`` micro-clusters in the space."""
         return self._rows[: self._size]
+
+    def size_bytes(self) -> int:
+        """Memory of the rows, whole and shortened, with what they have in reserve."""
+        return super().size_bytes() + self._heads.nbytes + self._tails.nbytes
 
     @property
     def lists(self) -> CellLists:
@@ -127,13 +136,27 @@ class CellJoiner(Joiner):
         """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""
         found: list[IntArray] = []
         near, own = self._cells.near(mapped, _PROBED), self._cells.place(mapped)
+        enough = self._threshold - _SLACK
         for row, home, cells in zip(mapped.astype(np.float32), own, near, strict=True):
             some = self._lists.inside(cells if home in cells else np.append(cells, home))
-            found.append(some[self._rows[some] @ row >= self._threshold - _SLACK])
+            # Few are near, and most of the others are told by their first numbers alone: what is left of two rows has
+            # a product no greater than that of its lengths.
+            tail = float(np.linalg.norm(row[self._short :]))
+            some = some[self._heads[some] @ row[: self._short] + tail * self._tails[some] >= enough]
+            found.append(some[self._rows[some] @ row >= enough])
         return found
+
+    def _shorten(self, some: IntArray | slice) -> None:
+        if len(self._rows) > len(self._heads):
+            extra = len(self._rows) - len(self._heads)
+            self._heads = np.concatenate([self._heads, np.zeros((extra, self._short), np.float32)])
+            self._tails = np.concatenate([self._tails, np.zeros(extra, np.float32)])
+        self._heads[some] = self._rows[some, : self._short]
+        self._tails[some] = np.linalg.norm(self._rows[some, self._short :], axis=1)
 
     def _take(self, ids: IntArray) -> None:
         super()._take(ids)
+        self._shorten(ids)
         for micro, cell in zip(ids.tolist(), self._cells.place(self._rows[ids]).tolist(), strict=True):
             self._lists.put(micro, cell)
 
