@@ -20,6 +20,7 @@ from index.clustering.rolling import OUTGROWN, Rolling, begin, mean_rows, sample
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
 from index.clustering.tabled import TabledClusterer
+from index.heap import release_free_memory
 from index.records import OUTLIER, MicroRecord
 from ops.errors import ConfigError, StateError
 
@@ -200,6 +201,7 @@ class OnlineLinkage(TabledClusterer):
             rolling.profiles.put(cluster, profile)
         if self._rolling is not None:
             rolling.profiles.succeed(self._rolling.profiles)
+        release_free_memory()
         return rolling
 
     def _repair_region(self, rolling: Rolling) -> list[LineageEvent]:
@@ -254,6 +256,7 @@ class OnlineLinkage(TabledClusterer):
             clusters[micro] = self._elsewhere(micro)
         table.relabel(clusters)
         self._rebuild_joiner()
+        release_free_memory()  # of pairs and neighbours, which are more than what is kept
         return [*events, *dissolved(before - set(self.sizes()), events)]
 
     def _regroup(self, live: IntArray, rows: NDArray[np.float64], space: Space) -> IntArray:

@@ -96,7 +96,8 @@ def chance_level(rows: NDArray[np.float64], weights: NDArray[np.int64]) -> tuple
     total = int(weights.sum())
     places = np.linspace(0, total - 1, min(SAMPLE, total)).astype(np.int64)
     some = rows[np.searchsorted(np.cumsum(weights), places, side="right")].astype(np.float32)
-    pairs = (some @ some.T)[np.triu_indices(len(some), 1)]
+    similarity = some @ some.T
+    pairs = np.concatenate([row[place + 1 :] for place, row in enumerate(similarity)])
     low, middle = np.quantile(pairs, [_ONE_BELOW, 0.5])
     return float(middle), float(max(middle - low, 1e-6))
 

@@ -20,6 +20,7 @@ import psutil
 from PIL import Image
 
 from index.ingest import CommitReport, Ingest, IngestConfig
+from index.kinds import Sizes
 from index.stream.batch import ShardCursor
 from index.stream.embed import embed_batch
 from index.stream.options import ReadOptions
@@ -34,17 +35,29 @@ FLAT = 1.0
 _PER, _FEWEST = 10_000, 3
 _KINDS, _SIDE, _MAP_GIB = 300, 64, 16.0
 _STORED = 0.9
+_NEVER = 2**62
+_SKEW = 1.5
 _OWN = 28  # that a picture's colours differ by from its kind's, of 255
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long a stream: images, samples a shard and a batch."""
+    """How long a stream: images, samples a shard and a batch; and whether the index stays exhaustive.
+
+    Lists of an index of another type grow by doubling, so that it takes up to twice the memory of what it holds; an
+    exhaustive one has no such lists, and shows what else grows.
+    """
 
     images: int = 100_000
     per_shard: int = 1000
     batch: int = 32
+    flat: bool = False
+
+    @property
+    def sizes(self) -> Sizes:
+        """From how many vectors on which type of index is used."""
+        return Sizes(ivf=_NEVER, sq=_NEVER) if self.flat else Sizes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
     ]  # fmt: skip
     facts: dict[str, str | int | float] = {
         "images": looks[-1].images, "a batch": settings.batch, "dimensions": DIM, "from image": late[0].images,
+        "index": "exhaustive" if settings.flat else "by size",
     }  # fmt: skip
     return Report("memory over a long stream", measures, facts)
 
@@ -96,7 +110,7 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
 def stream(folder: Path, settings: Settings, tell: Tell) -> list[Look]:
     """Makes one shard after another, mines it and removes it."""
     encoder = ColourEncoder()
-    config = IngestConfig(map_size_gib=_MAP_GIB)
+    config = IngestConfig(map_size_gib=_MAP_GIB, sizes=settings.sizes)
     looks: list[Look] = []
     with (
         DecoderPool(ReadOptions().decode) as decode,
@@ -163,7 +177,9 @@ def write_shard(path: Path, first: int, count: int) -> None:
 
 
 def _picture(number: int) -> bytes:
-    kind, own = np.random.default_rng(number % _KINDS), np.random.default_rng(_KINDS + number)
+    own = np.random.default_rng(_KINDS + number)
+    # Some kinds are far more frequent than others, as on a crawl: the index's lists would double in step otherwise.
+    kind = np.random.default_rng(int(_KINDS * own.random() ** _SKEW))
     values = kind.integers(30, 226, (GRID, GRID, 3)) + own.integers(-_OWN, _OWN + 1, (GRID, GRID, 3))
     picture = Image.fromarray(values.astype(np.uint8)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
     # Grids of a kind may well be alike; files have to differ, or they would be refused as stored already.

@@ -97,10 +97,11 @@ def ingest(
 def memory(
     images: Annotated[int, typer.Option(min=1, help="Length of the stream.")] = 100_000,
     batch: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 32,
+    flat: Annotated[bool, typer.Option("--flat", help="Keep the index exhaustive, to see what else grows.")] = False,
     json: Json = None,
 ) -> None:
     """Does memory stay flat over a long stream? Reader, sandbox and writer, with a stand-in encoder."""
-    settings = memory_benchmark.Settings(images, batch=batch)
+    settings = memory_benchmark.Settings(images, batch=batch, flat=flat)
     show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
