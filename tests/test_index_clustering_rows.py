@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.clustering.rows import Rows
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=120))
 def test_holds_what_a_dictionary_would(steps: list[tuple[bool, int]]) -> None:
     rows, known = Rows(2), dict[int, tuple[int, int]]()

@@ -167,7 +167,7 @@ def _rise(looks: list[Look], values: list[float]) -> float:
 
 
 def write_shard(path: Path, first: int, count: int) -> None:
-    """Pictures of a bounded number of kinds, none so like another that it would be refused as a near-copy."""
+    """Pictures of a bounded number of kinds, few so like another that they are refused as near-copies."""
     with tarfile.open(path, "w") as tar:
         for number in range(first, first + count):
             data = _picture(number)
