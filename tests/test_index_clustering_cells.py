@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.clustering.base import unit_rows
-from index.clustering.cells import NONE, CellLists, learn_cells, regions_of, unpack_cells
+from index.clustering.cells import CellLists, learn_cells, regions_of, unpack_cells
+from index.clustering.growing import NONE
 from ops.errors import StateError
 
 ROWS = unit_rows(np.random.default_rng(0).normal(size=(600, 12)) + 3 * np.eye(12)[np.arange(600) % 12])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from index.clustering.base import unit_rows
-from index.clustering.cells import NONE, learn_cells
+from index.clustering.cells import learn_cells
+from index.clustering.growing import NONE
 from index.clustering.profiles import CellProfiles
 from index.clustering.snapshot import Snapshot
 from index.clustering.space import Space, fit_space

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from index.clustering.growing import NONE
 from index.clustering.joining import Joiner
-
-_NONE = -1
 
 
 class Arrivals:
@@ -24,7 +23,7 @@ class Arrivals:
         self._known = joiner.propose(mapped)
         self._alike = np.tril(joiner.alike(self._rows, self._rows), -1)
         self._lone = ~self._alike.any(axis=1) & np.array([not len(known) for known in self._known], bool)
-        self._opened = np.full(len(mapped), _NONE, np.int64)  # by the vector of this place
+        self._opened = np.full(len(mapped), NONE, np.int64)  # by the vector of this place
         self._joined: dict[int, NDArray[np.bool_]] = {}  # micro-cluster -> vectors it is near to now
 
     def candidates(self, place: int) -> list[int]:
@@ -32,7 +31,7 @@ class Arrivals:
         found = [micro for micro, near in self._joined.items() if near[place]]
         if not self._lone[place]:
             opened = self._opened[np.flatnonzero(self._alike[place])]
-            others = [*self._known[place].tolist(), *opened[opened != _NONE].tolist()]
+            others = [*self._known[place].tolist(), *opened[opened != NONE].tolist()]
             found += [micro for micro in others if micro not in self._joined]
         return found
 

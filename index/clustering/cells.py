@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
+from index.clustering.growing import NONE, grown
 from index.kmeans import two_levels
 from ops.errors import StateError
 
 _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 MOST_NEAR = 24
 """Cells that are looked at for a vector at most."""
-NONE = -1
-"""The cell of a number that is in none."""
 
 
 class Cells:
@@ -151,10 +150,7 @@ class CellLists:
         return np.concatenate([self._lists[cell][: self._sizes[cell]] for cell in cells.tolist()])
 
     def _reserve(self, size: int) -> None:
-        if size > len(self._cell):
-            extra = max(64, size // 2) + size - len(self._cell)
-            self._cell = np.concatenate([self._cell, np.full(extra, NONE, np.int64)])
-            self._slot = np.concatenate([self._slot, np.zeros(extra, np.int64)])
+        self._cell, self._slot = grown(self._cell, size, NONE), grown(self._slot, size)
 
 
 def regions_of(leaves: FloatArray, weights: IntArray, limit: int, seed: int) -> IntArray:

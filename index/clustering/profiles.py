@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import MOST_NEAR, NONE, CellLists, Cells
+from index.clustering.cells import MOST_NEAR, CellLists, Cells
+from index.clustering.growing import NONE
 from index.clustering.rows import Rows
 from index.clustering.space import Space
 from index.records import OUTLIER

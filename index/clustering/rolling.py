@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import NONE, learn_cells, regions_of, unpack_cells
+from index.clustering.cells import learn_cells, regions_of, unpack_cells
+from index.clustering.growing import NONE
 from index.clustering.joining import CellJoiner
 from index.clustering.micro import MicroTable
 from index.clustering.profiles import CellProfiles

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from index.clustering.base import FloatArray, IntArray
-
-_NONE = -1
+from index.clustering.growing import NONE, grown
 
 
 class Rows:
@@ -15,15 +14,15 @@ class Rows:
     def __init__(self, rank: int) -> None:
         """No row yet of ``rank`` numbers."""
         self._rows = np.zeros((0, rank), np.float32)
-        self._place = np.zeros(0, np.int64)  # of each number, `_NONE` for none
+        self._place = np.zeros(0, np.int64)  # of each number, `NONE` for none
         self._free: list[int] = []
 
     def __contains__(self, number: int) -> bool:
-        return 0 <= number < len(self._place) and bool(self._place[number] != _NONE)
+        return 0 <= number < len(self._place) and bool(self._place[number] != NONE)
 
     def numbers(self) -> list[int]:
         """The numbers that have a row, in order."""
-        found: list[int] = np.flatnonzero(self._place != _NONE).tolist()
+        found: list[int] = np.flatnonzero(self._place != NONE).tolist()
         return found
 
     def of(self, numbers: IntArray) -> FloatArray:
@@ -32,10 +31,8 @@ class Rows:
 
     def put(self, number: int, row: FloatArray) -> None:
         """Sets the row of a number."""
-        if number >= len(self._place):
-            extra = number + 1 - len(self._place) + max(64, number // 2)
-            self._place = np.concatenate([self._place, np.full(extra, _NONE, np.int64)])
-        if self._place[number] == _NONE:
+        self._place = grown(self._place, number + 1, NONE)
+        if self._place[number] == NONE:
             if not self._free:
                 self._grow()
             self._place[number] = self._free.pop()
@@ -46,10 +43,10 @@ class Rows:
         if number not in self:
             return False
         self._free.append(int(self._place[number]))
-        self._place[number] = _NONE
+        self._place[number] = NONE
         return True
 
     def _grow(self) -> None:
-        old, extra = len(self._rows), max(64, len(self._rows) // 2)
-        self._rows = np.concatenate([self._rows, np.zeros((extra, self._rows.shape[1]), np.float32)])
-        self._free = list(range(old + extra - 1, old - 1, -1))
+        old = len(self._rows)
+        self._rows = grown(self._rows, old + 1)
+        self._free = list(range(len(self._rows) - 1, old - 1, -1))
