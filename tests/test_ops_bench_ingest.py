@@ -178,15 +178,20 @@ def test_sides_take_turns_alone_and_their_figures_stand_beside_what_is_to_be_rea
     assert report.facts["daemon, images"] == 76
 
 
+def started(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The command of each side by its name."""
+    given: dict[str, list[str]] = {}
+    monkeypatch.setattr(benchmark, "Side", lambda name, command, count, log: given.update({name: command}))
+    for start in benchmark._sides(folder, settings, tuple(settings.shards)):
+        start()
+    return given
+
+
 def test_each_side_is_given_the_same_shards_batches_and_precision(
     shards: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, list[str]] = {}
-    monkeypatch.setattr(benchmark, "Side", lambda name, command, count, log: given.update({name: command}))
     monkeypatch.setattr("os.cpu_count", lambda: 6)
-    settings = Settings(shards, batch=5, precision="fp32", workers=2)
-    for start in benchmark._sides(tmp_path, settings, shards):
-        start()
+    given = started(Settings(shards, batch=5, precision="fp32", workers=2), tmp_path, monkeypatch)
     for name, workers, threads in (("bare encoder", 1, 6), ("Ray Data", 2, 3), ("Ray Data as it comes", 1, 0)):
         told = from_argument(given[name][-1])
         assert (told.shards, told.batch, told.precision) == (shards, 5, "fp32")
@@ -199,6 +204,15 @@ def test_each_side_is_given_the_same_shards_batches_and_precision(
     told, shipped = load_config(overrides=options, env={}), Config()
     assert told.backbone.batches_at_once == shipped.backbone.batches_at_once, "what is measured is what ships"
     assert told.backbone.embedders == shipped.backbone.embedders and told.stream.in_flight == shipped.stream.in_flight
+
+
+def test_ray_data_alone_is_given_the_precision_that_was_asked_for_it(
+    shards: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = started(Settings(shards, precision="bf16", rival_precision="fp32"), tmp_path, monkeypatch)
+    told = {name: from_argument(command[-1]).precision for name, command in given.items() if name != "daemon"}
+    assert told == {"bare encoder": "bf16", "Ray Data": "fp32", "Ray Data as it comes": "fp32"}
+    assert "--set=backbone.precision=bf16" in given["daemon"]
 
 
 def test_shards_that_are_not_there_are_said_before_anything_starts(tmp_path: Path) -> None:

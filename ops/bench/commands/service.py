@@ -83,12 +83,15 @@ def ingest(
         int, typer.Option(min=1, help="Batches of the daemon read or embedded at once, four an embedder or more.")
     ] = _SHIPPED.stream.in_flight,
     workers: Annotated[int, typer.Option(min=0, help="Workers of Ray Data, which share the cores; 0: without it.")] = 1,
+    rival_precision: Annotated[
+        Precision | None, typer.Option(help="Arithmetic of the encoder in Ray Data; the daemon's unless told.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """The daemon's stream beside the bare encoder and Ray Data, in turns; the latter needs pandas and pyarrow."""
     found = shards or [str(DATA / "shards" / "*.tar")]
     settings = ingest_benchmark.Settings(
-        found, turns, seconds, backbone, precision, batch, embedders, at_once, in_flight, workers
+        found, turns, seconds, backbone, precision, batch, embedders, at_once, in_flight, workers, rival_precision
     )
     show(lambda: ingest_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 

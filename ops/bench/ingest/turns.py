@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from daemon.config import Config
+from index.backbones.compute import Precision
 from index.stream.sources import expand
 from ops.bench.ingest.side import Side, scraped
 from ops.bench.ingest.work import Work, tallied
@@ -45,18 +45,20 @@ class Settings:
         at_once: batches that each of them works on at once.
         in_flight: batches of the daemon that are read or embedded at once.
         workers: of Ray Data, among whom the cores are shared; 0 leaves it out.
+        rival_precision: arithmetic of the encoder in Ray Data; None for the daemon's, which is then lent to it.
     """
 
     shards: Sequence[str]
     turns: int = 6
     seconds: float = 12.0
     backbone: str = "embedded"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     batch: int = SHIPPED.stream.batch_size
     embedders: int = SHIPPED.backbone.embedders
     at_once: int = SHIPPED.backbone.batches_at_once
     in_flight: int = SHIPPED.stream.in_flight
     workers: int = 1
+    rival_precision: Precision | None = None
 
 
 @dataclass
@@ -115,10 +117,10 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
 def _sides(folder: Path, settings: Settings, shards: tuple[str, ...]) -> list[Callable[[], Side]]:
     cores = os.cpu_count() or 1
 
-    def embedding(name: str, module: str, workers: int, threads: int) -> Side:
+    def embedding(name: str, module: str, precision: Precision, workers: int, threads: int) -> Side:
         tally = folder / name.replace(" ", "-")
         tally.mkdir()
-        work = Work(shards, str(tally), settings.backbone, settings.precision, settings.batch, workers, threads)
+        work = Work(shards, str(tally), settings.backbone, precision, settings.batch, workers, threads)
         command = ["-m", f"ops.bench.ingest.{module}", work.argument()]
         return Side(name, command, partial(tallied, tally), tally.with_suffix(".log"))
 
@@ -135,10 +137,12 @@ def _sides(folder: Path, settings: Settings, shards: tuple[str, ...]) -> list[Ca
         command += ["--metrics-port", str(port), *(f"--set={key}={value}" for key, value in told.items())]
         return Side("daemon", command, partial(scraped, f"http://127.0.0.1:{port}/metrics"), folder / "daemon.log")
 
-    found: list[Callable[[], Side]] = [partial(embedding, BARE, "bare", 1, cores), daemon]
+    found: list[Callable[[], Side]] = [partial(embedding, BARE, "bare", settings.precision, 1, cores), daemon]
     if settings.workers:
-        found.append(partial(embedding, RIVAL, "rival", settings.workers, max(1, cores // settings.workers)))
-        found.append(partial(embedding, AS_IT_COMES, "rival", 1, 0))
+        rival = partial(embedding, module="rival", precision=settings.rival_precision or settings.precision)
+        threads = max(1, cores // settings.workers)
+        found.append(partial(rival, RIVAL, workers=settings.workers, threads=threads))
+        found.append(partial(rival, AS_IT_COMES, workers=1, threads=0))
     return found
 
 
@@ -192,7 +196,8 @@ def _report(settings: Settings, shards: int, spent: dict[str, Spent]) -> Report:
     facts: dict[str, str | int | float] = {
         "shards": shards, "turns": settings.turns, "batch": settings.batch, "backbone": settings.backbone,
         "precision": settings.precision, "embedders": settings.embedders, "batches at once": settings.at_once,
-        "batches in flight": settings.in_flight, "workers of Ray Data": settings.workers, "cores": os.cpu_count() or 1,
+        "batches in flight": settings.in_flight, "workers of Ray Data": settings.workers,
+        "precision in Ray Data": settings.rival_precision or settings.precision, "cores": os.cpu_count() or 1,
     }  # fmt: skip
     for name, one in spent.items():
         facts[f"{name}, images"] = one.images
