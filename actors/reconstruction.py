@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from recon import (
     ReconConfig,
     Reconstruction,
     Views,
+    challenge,
     fitted_rows,
     mesh_to_bytes,
     reconstruct,
@@ -62,8 +63,10 @@ class Workshop:
             return self._run(given)
 
     def _run(self, given: ReconInput) -> ReconOutput:
-        began = time.perf_counter()
+        began, kind = time.perf_counter(), torch.device(self._device).type
         reach("recon.before")
+        if given.job.search and not given.held_out:
+            return _standing(given, "no image could judge what a search finds", time.perf_counter() - began, kind)
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         judges = np.flatnonzero(np.isin(views.ids, given.held_out))
@@ -73,32 +76,35 @@ class Workshop:
             max_views=self._options.max_views,
             min_views=min(self._options.min_views, self._options.max_views),
         )
-        found = self._best(shown, config, [Reconstruction.from_bytes(field) for field in given.starts])
+        found, warm = self._found(given, shown, config)
+        if found is None:
+            reason = f"a search from nothing found nothing that fits better than version {given.job.version}"
+            return _standing(given, reason, time.perf_counter() - began, kind)
         trial = None
         if before is not None and found.shape is not None and len(judges):
             trial = hold_trial(views.take(judges), before, found, self._device)
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
-        seconds, device = time.perf_counter() - began, torch.device(self._device).type
+        seconds = time.perf_counter() - began
         misfits = self._misfits(shown, views.ids[judges], found, trial)
-        output = replace(_output(given, found, fitted, trial, seconds, device), misfits=misfits)
+        output = replace(_output(given, found, fitted, trial, seconds, kind), misfits=misfits, warm=warm)
         if found.shape is not None:
             output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")
         return output
 
-    def _best(self, views: Views, config: ReconConfig, starts: list[Reconstruction]) -> Reconstruction:
-        """The result that agrees best with the views, of one from each shape to start from.
-
-        A rival to them is searched for once, beside the first.
-        """
-        warm: list[Reconstruction | None] = [start for start in starts if start.verdict == "shape"]
-        configs = [config, *[replace(config, search_again=math.inf)] * (len(warm) - 1)]
-        seed, kept = self._options.seed, self._checkpoints()
+    def _found(self, given: ReconInput, views: Views, config: ReconConfig) -> tuple[Reconstruction | None, bool]:
+        """The result, and whether it continues an earlier shape; None if the published version stands."""
+        starts = [Reconstruction.from_bytes(field) for field in given.starts]
+        known = [start for start in starts if start.verdict == "shape"]
+        begins: list[Reconstruction | None] = [*known] or [None]
+        seed = self._options.seed
+        if given.job.search and known:
+            return challenge(views, known[0], config, seed=seed, device=self._device), False
+        kept = self._checkpoints()
         results = [
-            reconstruct(views, each, warm=start, seed=seed, device=self._device, checkpoints=kept)
-            for start, each in zip(warm or [None], configs, strict=True)
+            reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept) for start in begins
         ]
-        return min(results, key=lambda found: found.shape.quality.loss if found.shape is not None else math.inf)
+        return min(results, key=lambda found: found.shape.quality.loss if found.shape else inf), bool(known)
 
     def _misfits(
         self, shown: Views, judges: NDArray[np.int64], found: Reconstruction, trial: Trial | None
@@ -125,12 +131,11 @@ class Workshop:
 def _output(
     given: ReconInput, found: Reconstruction, fitted: set[int], trial: Trial | None, seconds: float, device: str
 ) -> ReconOutput:
-    warm = bool(given.starts)
     shape = found.shape
     if shape is None:
         nothing = len(given.samples)
         return ReconOutput(
-            given.job, found.verdict, found.reason, 1.0, 1.0, 0.0, 1.0, nothing, warm, seconds,
+            given.job, found.verdict, found.reason, 1.0, 1.0, 0.0, 1.0, nothing, False, seconds,
             samples=given.samples, device=device,
         )  # fmt: skip
     quality, mesh = shape.quality, shape.mesh
@@ -146,7 +151,7 @@ def _output(
         silhouette_iou=quality.silhouette_iou,
         feature_distance=quality.feature_distance,
         views=quality.views,
-        warm=warm,
+        warm=False,
         seconds=seconds,
         vertices=len(mesh.vertices),
         faces=len(mesh.faces),
@@ -157,6 +162,13 @@ def _output(
         held_out=trial.images if trial is not None else 0,
         held_out_loss=trial.loss if trial is not None else 0.0,
     )
+
+
+def _standing(given: ReconInput, reason: str, seconds: float, device: str) -> ReconOutput:
+    return ReconOutput(
+        given.job, "shape", reason, 1.0, 1.0, 0.0, 1.0, 0, False, seconds,
+        samples=given.samples, device=device, stands=True,
+    )  # fmt: skip
 
 
 def _artifacts(found: Reconstruction, mesh: Mesh) -> dict[str, bytes]:

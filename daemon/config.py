@@ -72,6 +72,9 @@ class ReconConfig(_Section):
     enabled: bool = Field(True, description="Reconstruct at all; off for ingest only.")
     min_views: int = Field(16, ge=4, description="Images a cluster needs before its first reconstruction.")
     growth: float = Field(1.5, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
+    search_growth: float = Field(
+        1.5, gt=1, description="Search a published shape's cameras anew once a fit has so many times the images."
+    )
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
     effort: Literal["draft", "quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
     recipe: Literal["shapelode", "3dminer"] = Field(

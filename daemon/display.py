@@ -41,7 +41,7 @@ def make_display(telemetry: Telemetry, console: Console) -> Display:
 
 def describe(report: PublishReport) -> str:
     """One line about a reconstruction that ended."""
-    start = "warm" if report.warm else "cold"
+    start = "search" if report.search else "warm" if report.warm else "cold"
     if report.outcome == "published":
         return (
             f"shape {report.name} v{report.version} published: held-out loss {report.loss:.3f} "

@@ -66,7 +66,8 @@ class ReconStage:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref, time.monotonic())
-            _log.info("cluster %s: reconstructing from %d images", job.name, job.size, extra=_fields(job))
+            what = "searching anew in" if job.search else "reconstructing from"
+            _log.info("cluster %s: %s %d images", job.name, what, job.size, extra=_fields(job))
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def refs(self) -> list[Ref]:

@@ -284,7 +284,15 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         ),
         parts=config.parts.count,
         part_resources=config.parts.places,
-        policy=Policy(recon.min_views, recon.growth, recon.max_failures, 2 * recon.max_views, recon.backoff_s),
+        policy=Policy(
+            recon.min_views,
+            recon.growth,
+            recon.max_failures,
+            2 * recon.max_views,
+            recon.backoff_s,
+            recon.search_growth,
+            recon.max_views,
+        ),
         # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,
         batches_at_once=backbone.batches_at_once,

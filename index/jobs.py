@@ -34,6 +34,7 @@ class ReconJob:
         growth: size over the size at the last attempt; infinite for the first.
         attempt: attempts before this one; a result is recorded once for each.
         epoch: the cluster's epoch; a result of another epoch is of another cluster.
+        search: the published version is to stand against a search from nothing; else it is continued.
         priority: what it may gain a second, and how long it has waited; see `index.priority`.
         part: part of the library that the cluster is in; -1 in a library in one piece.
     """
@@ -44,6 +45,7 @@ class ReconJob:
     growth: float
     attempt: int = 0
     epoch: int = 0
+    search: bool = False
     priority: float = field(default=0.0, compare=False)
     part: int = -1
 
@@ -106,6 +108,7 @@ class ReconOutput:
         held_out: images that neither it nor the version before was fitted to, and that show either of them: its judges.
         held_out_loss: its loss on these.
         misfits: images that fit the shape at no pose, ascending.
+        stands: it searched for what fits better than the published version and found nothing; there is no result.
     """
 
     job: ReconJob
@@ -127,14 +130,16 @@ class ReconOutput:
     held_out: int = 0
     held_out_loss: float = 0.0
     misfits: tuple[int, ...] = ()
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
     """What became of a reconstruction.
 
-    ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were
-    ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part`` and ``attempt`` are as in a job.
+    ``outcome`` is that of a version, or ``stands`` if a search found nothing better, or ``stale``; ``device`` is the
+    kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were ``moved`` to another
+    cluster, became ``outlier`` or were ``kept``; ``part``, ``attempt`` and ``search`` are as in a job.
     """
 
     cluster: int
@@ -148,6 +153,7 @@ class PublishReport:
     handed_back: dict[str, int] = field(default_factory=dict)
     part: int = -1
     attempt: int = 0
+    search: bool = False
 
     @property
     def name(self) -> str:

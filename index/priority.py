@@ -6,23 +6,29 @@ from index.records import ClusterRecord
 
 _UNKNOWN_S = 60.0  # what a cold start takes on a core or two
 _LEAST_S = 1.0
+_SEARCH_SHARE = 0.2
+"""Of the loss there is to lose that a search may gain: mostly the published version stands."""
 _PATIENCE = 16  # reconstructions of others after which what waits counts twice
 
 
-def priority(record: ClusterRecord, reconstructions: int) -> float:
+def priority(record: ClusterRecord, reconstructions: int, search: bool = False) -> float:
     """Expected gain a second of a reconstruction, times a factor that grows while others are served.
 
     The gain is counted in images times loss: those images that no attempt has seen yet, each worth the held-out loss
     that there is to lose, all of it where nothing is published. After a failure no image counts as seen, and each
     failure in a row halves the gain. The factor goes back to one with each attempt and grows without bound, so nothing
     that is due waits for ever: beside ``n`` others that never stop gaining ``b`` a second, one that gains ``a`` waits
-    for ``(16 + n) b / a`` reconstructions at most, since none of the others waits for more than the rest of them.
+    for ``(16 + n) b / a`` reconstructions at most, since none of the others waits for more than the rest of them. A
+    search from nothing sees no new image, but may gain a share of the loss of all.
 
     Args:
         record: a cluster.
         reconstructions: those ever tried in the library.
+        search: its published version is to stand against a search from nothing.
     """
-    unseen = record.size if record.failures else record.size - record.attempted_size
+    unseen: float = record.size if record.failures else record.size - record.attempted_size
+    if search:
+        unseen = _SEARCH_SHARE * record.size
     room = record.loss if record.version else 1.0
     gain = max(unseen, 1) * room * 0.5**record.failures
     waited = max(reconstructions - record.turn, 0)

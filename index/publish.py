@@ -36,6 +36,8 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         return _report(output, known.outcome, known.version, known.reason)
     if cluster is None or (why := _stale(txn, cluster, output)):
         return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
+    if output.stands:
+        return _stands(txn, cluster, output)
     judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None, cluster.seeds)
     outcome, reason = judgement.outcome, judgement.reason
     version = _record(txn, output, judgement)
@@ -45,7 +47,7 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         seeds=(), verdict=output.verdict, reason=reason, version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
         at=txn.counters().next_sample if published else cluster.at, seconds=output.seconds,
-        turn=txn.counters().reconstructions + 1,
+        turn=txn.counters().reconstructions + 1, searched=_searched(cluster, output),
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
@@ -55,6 +57,17 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
     misfits = [camera for camera in output.cameras if camera.sample in set(output.misfits)]
     handed_back = hand_back(txn, job.cluster, version, misfits, restore)
     return replace(_report(output, outcome, version, reason), handed_back=handed_back)
+
+
+def _searched(cluster: ClusterRecord, output: ReconOutput) -> int:
+    # A first version, of a shape that was handed down, has seen all there is: nothing could judge a rival yet.
+    return cluster.searched if output.warm and output.job.version else output.job.size
+
+
+def _stands(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> PublishReport:
+    """Notes that a search has found nothing better than the published version."""
+    _note_search(txn, cluster, output.job)
+    return _report(output, "stands", cluster.version, output.reason)
 
 
 def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:
@@ -90,7 +103,7 @@ def _is_member(txn: Transaction, sample: int, cluster: int) -> bool:
 def _report(output: ReconOutput, outcome: str, version: int, reason: str) -> PublishReport:
     return PublishReport(
         output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason, output.device,
-        attempt=output.job.attempt,
+        attempt=output.job.attempt, search=output.job.search,
     )  # fmt: skip
 
 
@@ -107,6 +120,11 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     cluster = txn.get(CLUSTERS, job.cluster)
     if cluster is None or cluster.state != "open" or cluster.attempts != job.attempt:
         return _failed(job, "stale", "the cluster has changed meanwhile")
+    if job.search:
+        # The published version stands as it did: there is nothing to try again before there is more to see.
+        _note_search(txn, cluster, job)
+        record_changes(txn, [Change("failed", job.cluster, detail=reason)])
+        return _failed(job, "failed", reason)
     failures = cluster.failures + 1
     changed = msgspec.structs.replace(
         cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=failures,
@@ -119,8 +137,17 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     return _failed(job, "failed", reason)
 
 
+def _note_search(txn: Transaction, cluster: ClusterRecord, job: ReconJob) -> None:
+    """Counts a search after which the published version is what it was."""
+    changed = msgspec.structs.replace(
+        cluster, attempts=cluster.attempts + 1, searched=job.size, turn=txn.counters().reconstructions + 1
+    )
+    write_cluster(txn, job.cluster, changed)
+    add_counts(txn, reconstructions=1)
+
+
 def _failed(job: ReconJob, outcome: str, reason: str) -> PublishReport:
-    return PublishReport(job.cluster, outcome, 0, 1.0, False, 0.0, reason, attempt=job.attempt)
+    return PublishReport(job.cluster, outcome, 0, 1.0, False, 0.0, reason, attempt=job.attempt, search=job.search)
 
 
 def next_version(txn: Transaction, cluster: int) -> int:

@@ -159,6 +159,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         seeds: versions of clusters that it took in or left, which its next reconstruction may start from.
         seconds: what the last reconstruction took, 0 before the first.
         turn: reconstructions tried in the whole library when this one was tried last, or appeared.
+        searched: size when its cameras were last searched from nothing, 0 before.
     """
 
     size: int = 0
@@ -184,6 +185,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     seeds: tuple[Seed, ...] = ()
     seconds: float = 0.0
     turn: int = 0
+    searched: int = 0
 
 
 class LineageRecord(msgspec.Struct, frozen=True):

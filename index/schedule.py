@@ -21,6 +21,7 @@ from index.totals import Figures, figures
 from ops.errors import NotFoundError
 
 _LONGEST_BACKOFF_S = 3600.0
+_SEARCH_JUDGES = 8  # images that judge what a search finds, if the published version has left as many unseen
 _MOST_JOBS = 256  # handed out at once; the rest is as due the next time
 
 
@@ -34,6 +35,9 @@ class Policy:
         max_failures: failures in a row before it is quarantined: left alone until it grows.
         max_images: most images handed to one reconstruction.
         backoff_s: pause after the first failure; each further one doubles it.
+        search: factor by which the images of a fit must have grown since its cameras were last searched from nothing,
+            for them to be searched once more: what few images showed may have been wrong.
+        max_fitted: most images a reconstruction is fitted to; once a search has seen as many, it sees no more.
     """
 
     min_views: int
@@ -41,6 +45,8 @@ class Policy:
     max_failures: int
     max_images: int
     backoff_s: float = 10.0
+    search: float = inf
+    max_fitted: int = 40
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
@@ -84,13 +90,15 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
         if record.state != "open":
             continue
         quarantined += record.quarantined or record.held
-        if not _is_wanted(record, policy):
+        grown = _is_grown(record, policy)
+        if not grown and not _is_challenged(record, policy):
             continue
         wait = _wait_s(record, policy, now)
         if wait > 0:
             waits.append(wait)
         else:
-            jobs.append(replace(_job(cluster, record), priority=priority(record, turns)))
+            rank = priority(record, turns, not grown)
+            jobs.append(replace(_job(cluster, record), search=not grown, priority=rank))
     most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.priority, job.cluster))
     return Schedule(most, len(jobs), min(waits, default=None), quarantined, figures(txn))
 
@@ -102,11 +110,19 @@ def _usable(txn: Transaction, samples: list[int]) -> list[int]:
     return [sample for sample in samples if txn.get(QUARANTINED, sample) is None]
 
 
-def _is_wanted(record: ClusterRecord, policy: Policy) -> bool:
+def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
+    """A first version, or the next, is due."""
     if record.held or record.size < policy.min_views:
         return False
     retry = record.failures > 0 and not record.quarantined
     return retry or record.size >= policy.growth * record.attempted_size
+
+
+def _is_challenged(record: ClusterRecord, policy: Policy) -> bool:
+    """The published version is to stand against a search from nothing."""
+    if record.held or not record.version or record.failures or record.size < policy.min_views:
+        return False
+    return min(record.size, policy.max_fitted) >= policy.search * record.searched
 
 
 def _wait_s(record: ClusterRecord, policy: Policy, now: float) -> float:
@@ -134,11 +150,11 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
-    starts, judges = _beginnings(txn, job.cluster, record, samples, len(samples) - policy.min_views)
+    starts, judges = _beginnings(txn, job, record, samples, len(samples) - policy.min_views)
     crops = [txn.get(CROPS, sample) or b"" for sample in samples]
     masks = [txn.get(MASKS, sample) or b"" for sample in samples]
     return ReconInput(
-        job=replace(_job(job.cluster, record), part=job.part),
+        job=replace(_job(job.cluster, record), part=job.part, search=job.search),
         samples=samples,
         crops=crops,
         masks=masks,
@@ -149,15 +165,20 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
 
 
 def _beginnings(
-    txn: Transaction, cluster: int, record: ClusterRecord, samples: list[int], most: int
+    txn: Transaction, job: ReconJob, record: ClusterRecord, samples: list[int], most: int
 ) -> tuple[list[Seed], list[int]]:
     """What a reconstruction may start from, and the images that judge it: nothing of the former has seen the latter.
 
-    There are ``most`` judges at most: enough images have to be left for a fit.
+    There are ``most`` judges at most: enough images have to be left for a fit. A search needs no image that the
+    published version has not seen, so that most of these can judge.
     """
+    cluster = job.cluster
     starts = starts_of(txn, cluster, record)
     if not record.version:
         return starts, []
+    if job.search:
+        own = [seed for seed in starts if seed[0] == cluster]
+        return own, held_out(samples, fitted_images(txn, cluster), most, _SEARCH_JUDGES)
     seen = set().union(*(fitted_images(txn, each) for each in {cluster, *(seed[0] for seed in starts)}))
     if judges := held_out(samples, seen, most):
         return starts, judges

@@ -123,12 +123,14 @@ RECON_QUEUE = _gauge("shapelode_recon_queue_jobs", "Clusters due for reconstruct
 RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under way.")
 RECON_QUARANTINED = _gauge("shapelode_recon_quarantined_clusters", "Clusters whose reconstruction failed too often.")
 RECON_JOBS = _counter(
-    "shapelode_recon_jobs_total", "Reconstructions ended: published, candidate, no_shape, stale or failed.", "outcome",
-    known=("published", "candidate", "no_shape", "stale", "failed"),
+    "shapelode_recon_jobs_total",
+    "Reconstructions ended: published, candidate, no_shape, stands (a search found nothing better), stale or failed.",
+    "outcome", known=("published", "candidate", "no_shape", "stands", "stale", "failed"),
 )  # fmt: skip
 RECON_SECONDS = _histogram(
-    "shapelode_recon_seconds", "Time of a reconstruction that did not break.", _RECON_BUCKETS, "start",
-    known=("cold", "warm"),
+    "shapelode_recon_seconds",
+    "Time of a reconstruction that did not break: cold, warm, or search for a rival to a published version.",
+    _RECON_BUCKETS, "start", known=("cold", "warm", "search"),
 )  # fmt: skip
 HANDED_BACK = _counter(
     "shapelode_handed_back_images_total",

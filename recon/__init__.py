@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from recon.camera import Placement, join_cameras
+from recon.challenge import challenge
 from recon.config import ReconConfig, Stage
 from recon.evidence import FeatureBasis
 from recon.export import MeshFormat, mesh_to_bytes
+from recon.given import fitted_rows
 from recon.overlay import render_overlay
-from recon.pipeline import fitted_rows, reconstruct
+from recon.pipeline import reconstruct
 from recon.preview import render_preview, render_turntable
 from recon.progress import Progress, ProgressCallback
 from recon.register import register
@@ -33,6 +35,7 @@ __all__ = [
     "Viewpoints",
     "Views",
     "VoxelField",
+    "challenge",
     "find_structure",
     "fitted_rows",
     "join_cameras",

@@ -112,8 +112,6 @@ class ReconConfig:
         realign: views of the chosen hypothesis searched anew against refined fields.
         polish_rounds: rounds of continuous pose refinement instead, where nothing is searched anew.
         joint: refinement of its field and cameras by gradients; a warm start takes half its steps.
-        search_again: a warm start looks for a rival to the known shape once there are so many times the views that it
-            was last searched with: what few views showed may have been wrong.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
         round_ratio: share of the free shape's held-out silhouette IoU from which a surface of revolution is
@@ -140,7 +138,6 @@ class ReconConfig:
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     polish_rounds: int = 2
     joint: JointStage = JointStage(180, 40, 8000, 8)
-    search_again: float = 1.5
     mesh_resolution: int = 64
     min_score: float = 0.1
     round_ratio: float = 0.95

@@ -83,19 +83,16 @@ class Reconstruction:
         reason: one sentence for a person.
         ids: ``(N,)`` int64 of the views.
         shape: None unless the verdict is ``shape`` or ``rotational_symmetry``.
-        searched: views that cameras were last searched from nothing with.
     """
 
     verdict: Verdict
     reason: str
     ids: NDArray[np.int64]
     shape: Shape | None
-    searched: int = 0
 
     def to_bytes(self) -> bytes:
         """Everything as one safetensors blob."""
         meta: dict[str, Any] = {"schema": SCHEMA, "verdict": self.verdict, "reason": self.reason}
-        meta["searched"] = self.searched
         arrays: dict[str, NDArray[Any]] = {"ids": self.ids}
         if self.shape is not None:
             field, mesh = self.shape.field, self.shape.mesh
@@ -132,7 +129,7 @@ class Reconstruction:
         if meta["schema"] != SCHEMA:
             raise ReconstructionError(f"stored reconstruction has schema {meta['schema']}, not {SCHEMA}")
         shape = _shape(meta, arrays) if "quality" in meta else None
-        return cls(meta["verdict"], meta["reason"], arrays["ids"], shape, meta.get("searched", len(arrays["ids"])))
+        return cls(meta["verdict"], meta["reason"], arrays["ids"], shape)
 
 
 def _shape(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Shape:

@@ -53,7 +53,7 @@ def untangled(
         tick: told the fraction done.
     """
     before = _agreement(poses, model, folds, config)
-    if consistency(before) >= _MIXED:
+    if consistency(before) >= _MIXED or not minority(before).any():
         tick(1.0)
         return poses
     rival = _turned(poses, before, model, folds, config, generator, portion(tick, 0.0, _SEARCHED))

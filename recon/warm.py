@@ -8,10 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recon.camera import Placement, from_cameras, select_cameras
-from recon.checkpoint import Checkpoint
-from recon.cold import Found, finalists
+from recon.cold import Found
 from recon.config import ReconConfig
-from recon.contest import best_fit
 from recon.em import Model, assign_folds, doubt
 from recon.evidence import Evidence
 from recon.geometry import voxel_grid
@@ -19,9 +17,8 @@ from recon.progress import Reporter
 from recon.refine import polish
 from recon.register import register_evidence
 from recon.result import Shape
-from recon.types import Cameras, Views
-from recon.untangle import untangled
-from recon.volume import HALF_EXTENT, Hypotheses, join
+from recon.types import Cameras
+from recon.volume import HALF_EXTENT, Hypotheses
 
 _CENTRED = (0.0, 0.0, 0.0)
 
@@ -50,10 +47,37 @@ def warm_start(
         report: where progress goes.
         seed: of the registration.
     """
+    tick = report.span("register", 0.05, 0.3)
+    poses = placed(ids, model, known_ids, shape, config, seed)
+    tick(1.0)
+    folds = assign_folds(len(ids), config.fine.folds, generator, poses.angles.device)
+    tick = report.span("polish", 0.3, 0.85)
+    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
+    place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
+    return Found(poses, folds, density=carried(shape, place, poses.angles.device))
+
+
+def placed(
+    ids: np.ndarray[tuple[int], np.dtype[np.int64]],
+    model: Model,
+    known_ids: np.ndarray[tuple[int], np.dtype[np.int64]],
+    shape: Shape,
+    config: ReconConfig,
+    seed: int,
+) -> Hypotheses:
+    """The known solution as a hypothesis: known views where they were, the others registered to the shape.
+
+    Args:
+        ids: ``(N,)`` of the views in ``model``.
+        model: views in the shape's feature components, and what they tell of their poses.
+        known_ids: ids of the shape's cameras.
+        shape: whose cameras they are.
+        config: of the registration.
+        seed: of the registration.
+    """
     row = {int(known): r for r, known in enumerate(known_ids)}
     new = np.array([i for i, each in enumerate(ids) if int(each) not in row], dtype=np.int64)
     old = np.array([i for i, each in enumerate(ids) if int(each) in row], dtype=np.int64)
-    tick = report.span("register", 0.05, 0.3)
     place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
     angles = torch.zeros(len(ids), 3, device=model.evidence.masks.device)
     frame, score = torch.zeros_like(angles), torch.zeros_like(angles[:, 0])
@@ -66,42 +90,8 @@ def warm_start(
         rows = np.array([row[int(ids[i])] for i in old])
         kept = select_cameras(shape.cameras, rows)
         _take(angles, frame, score, old, kept, part, place)
-    tick(1.0)
     weight = doubt(score[None], model.evidence.usable)
-    poses = Hypotheses(angles[None], frame[None], weight, score[None])
-    folds = assign_folds(len(ids), config.fine.folds, generator, angles.device)
-    tick = report.span("polish", 0.3, 0.85)
-    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    return Found(poses, folds, density=carried(shape, place, angles.device))
-
-
-def with_rival(
-    known: Found, model: Model, config: ReconConfig, views: Views, generator: torch.Generator, report: Reporter
-) -> Found:
-    """The known solution, or one that a short search from nothing finds and that can be fitted better.
-
-    A solution of few views that is wrong stays wrong however many come: each new one is registered to it. Nor does it
-    show, for they fit it as well as those it was made of. Views that lie both ways round are sorted out here, too.
-
-    Args:
-        known: the solution that was continued.
-        model: views and camera model.
-        config: the search is a draft's, whatever it says of its stages.
-        views: the same views.
-        generator: source of randomness.
-        report: where progress goes.
-    """
-    draft = config.drafted()
-    rivals, judged = finalists(model, draft, views, generator, report.part(0.3, 0.7), Checkpoint())
-    tick = report.span("contest", 0.7, 0.8)
-    every = join(known.poses, rivals)
-    best = best_fit(every, judged, views, draft.trial, generator, tick)
-    kept = torch.equal(best.angles, known.poses.angles)
-    if not kept:
-        tick = report.span("polish", 0.8, 0.82)
-        best = polish(best, model, known.folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    poses = untangled(best, judged, views, known.folds, config, generator, report.span("untangle", 0.82, 0.85))
-    return known if kept and torch.equal(poses.angles, best.angles) else Found(poses, known.folds)
+    return Hypotheses(angles[None], frame[None], weight, score[None])
 
 
 def carried(shape: Shape, place: Placement, device: torch.device) -> Tensor | None:

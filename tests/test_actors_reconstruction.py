@@ -79,7 +79,7 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
 
     def tried(views: Views, config: ReconConfig, warm: Reconstruction, **named: Any) -> Reconstruction:
         found = fit(views, config, warm=warm, **named)
-        begun.append((warm.reason, config.search_again < 10))
+        begun.append(warm.reason)
         quality = replace(found.shape.quality, loss={"own": 0.4, "theirs": 0.3, "round": 0.1}[warm.reason])
         return replace(found, reason=warm.reason, shape=replace(found.shape, quality=quality))
 
@@ -87,9 +87,52 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
     own, theirs = (replace(result, reason=name).to_bytes() for name in ("own", "theirs"))
     spun = replace(result, reason="round", verdict="rotational_symmetry").to_bytes()
     output = Workshop(OPTIONS).run(given(own, tuple(range(1100, 1108)), theirs, spun))
-    assert [name for name, _ in begun] == ["own", "theirs"], "no search can be continued from a surface of revolution"
-    assert [searches for _, searches in begun] == [True, False], "one search is as good as two"
+    assert begun == ["own", "theirs"], "no search can be continued from a surface of revolution"
     assert (output.reason, output.loss) == ("theirs", 0.3)
+
+
+def asked_to_search(job: ReconInput) -> ReconInput:
+    return replace(job, job=replace(job.job, search=True))
+
+
+def test_a_search_that_finds_nothing_better_leaves_the_version_as_it_is(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, result = carved_result()
+    judges, against = tuple(range(1100, 1108)), list[Reconstruction]()
+
+    def stands(views: Views, known: Reconstruction, *_: object, **__: Any) -> None:
+        assert not set(views.ids.tolist()) & set(judges)
+        against.append(known)
+
+    monkeypatch.setattr(module, "challenge", stands)
+    output = Workshop(OPTIONS).run(asked_to_search(given(spoiled(result).to_bytes(), judges)))
+    assert output.stands and not output.artifacts and not output.warm and output.seconds > 0
+    assert "nothing that fits better than version 1" in output.reason and len(against) == 1 and shown == []
+    unjudged = Workshop(OPTIONS).run(asked_to_search(given(spoiled(result).to_bytes(), ())))
+    assert unjudged.stands and "no image could judge" in unjudged.reason and len(against) == 1
+
+
+def test_what_a_search_finds_is_judged_as_any_version_and_counts_as_a_cold_start(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, result = carved_result()
+    fit = module.reconstruct
+    monkeypatch.setattr(module, "challenge", lambda views, known, *_, **__: fit(views))
+    output = Workshop(OPTIONS).run(asked_to_search(given(spoiled(result).to_bytes(), tuple(range(1100, 1108)))))
+    assert not output.stands and not output.warm and FIELD in output.artifacts
+    assert output.held_out > 4 and output.held_out_loss < output.baseline_loss < 1
+
+
+def test_a_search_against_a_surface_of_revolution_is_a_cold_start(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, result = carved_result()
+    fit, begun = module.reconstruct, list[object]()
+    monkeypatch.setattr(module, "reconstruct", lambda views, *_, warm, **__: begun.append(warm) or fit(views))
+    spun = replace(result, verdict="rotational_symmetry").to_bytes()
+    output = Workshop(OPTIONS).run(asked_to_search(given(spun, tuple(range(1100, 1108)))))
+    assert begun == [None] and not output.warm and FIELD in output.artifacts
 
 
 def _none(views: Views) -> Reconstruction:

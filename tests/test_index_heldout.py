@@ -27,6 +27,14 @@ def test_so_many_are_left_that_a_fit_is_possible() -> None:
     assert held_out(range(40), set(), -2) == []
 
 
+def test_what_is_fitted_to_nothing_new_is_judged_by_more() -> None:
+    fresh = set(range(20, 30))
+    assert set(held_out(range(30), set(range(20)), least=8)) < fresh and len(held_out(range(30), set(range(20)))) == 4
+    assert len(held_out(range(30), set(range(20)), least=8)) == 8 and held_out(range(30), set(range(20)), 2, 8) != []
+    assert set(held_out(range(23), set(range(20)), least=8)) == {20, 21, 22}
+    assert len(held_out(range(400), set(), least=8)) == 32
+
+
 @pytest.mark.parametrize(("fresh", "judges"), [(0, 0), (1, 1), (2, 1), (4, 2), (8, 4), (16, 4), (24, 6), (400, 32)])
 def test_few_images_are_judged_by_four_or_half_of_them_and_many_by_a_quarter_up_to_a_bound(
     fresh: int, judges: int

@@ -244,3 +244,77 @@ def test_a_failure_whose_acknowledgement_was_lost_counts_once(txn: Transaction) 
     state = (txn.get(CLUSTERS, 1), txn.counters())
     assert record_failure(txn, job, "broke", POLICY, 0.0).outcome == "stale"
     assert (txn.get(CLUSTERS, 1), txn.counters()) == state
+
+
+SEARCHING = replace(POLICY, search=1.5, max_fitted=40)
+
+
+def searches(txn: Transaction) -> list[int]:
+    return [job.cluster for job in schedule(txn, SEARCHING, 0.0).jobs if job.search]
+
+
+def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_again(txn: Transaction) -> None:
+    shape = ClusterRecord(size=30, attempted_size=30, version=1, searched=20)
+    txn.put(CLUSTERS, 1, shape)
+    others = {
+        2: {"searched": 21}, 3: {"version": 0}, 4: {"held": True}, 5: {"failures": 1}, 6: {"state": "retired"},
+        7: {"size": 45}, 8: {"size": 90, "attempted_size": 90, "searched": 27}, 9: {"searched": 0},
+    }  # fmt: skip
+    for cluster, fields in others.items():
+        txn.put(CLUSTERS, cluster, msgspec.structs.replace(shape, **fields))
+    assert sorted(searches(txn)) == [1, 9], "the seventh is continued first, and a fit of the eighth sees 40 images"
+    assert not any(job.search for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
+
+
+def test_a_search_starts_from_nothing_else_and_is_judged_by_most_of_what_the_version_has_not_seen(
+    txn: Transaction,
+) -> None:
+    write_cluster(txn, 1, ClusterRecord(size=30, attempted_size=30, version=1, seeds=((2, 1),)))
+    txn.put(CLUSTER_MICROS, (1, 1), b"")
+    for image in range(30):
+        txn.put(MICRO_SAMPLES, (1, image), b"")
+    for cluster in (1, 2):
+        record = ShapeRecord(cluster, 1, "published", "shape", "", 24, 0.3, 1.0, 0.5, 0.5, False, 1.0, size=24)
+        turn = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+        seen = [CameraRecord(i, turn, (0.0, 0.0, 3.0), 40.0, (0.0, 0.0), 0.1, 1.0) for i in range(24)]
+        txn.put(SHAPES, (cluster, 1), record)
+        txn.put(CAMERAS, (cluster, 1), seen)
+        txn.put(ARTIFACTS, (cluster, 1, FIELD), b"%d" % cluster)
+    policy = replace(SEARCHING, max_images=40)
+    given = recon_input(txn, ReconJob(1, 30, 1, 1.0, search=True), policy)
+    assert given.job.search and given.starts == (b"1",) and given.held_out == tuple(range(24, 30))
+    continued = recon_input(txn, ReconJob(1, 30, 1, 1.0), policy)
+    assert not continued.job.search and continued.starts == (b"1", b"2") and len(continued.held_out) == 3
+
+
+def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_more_to_see(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
+    publish(txn, replace(output(ReconJob(1, 30, 1, 1.5, attempt=1)), warm=True))
+    assert record_of(txn).searched == 20 and searches(txn) == [1], "to continue a shape is no search"
+    before = record_of(txn)
+    job = ReconJob(1, 30, 2, 1.0, attempt=2, search=True)
+    result = replace(output(job, found=False), stands=True, reason="nothing better")
+    report = publish(txn, result)
+    assert (report.outcome, report.version, report.search, report.reason) == ("stands", 2, True, "nothing better")
+    after = msgspec.structs.replace(before, attempts=3, searched=30, turn=3)
+    assert record_of(txn) == after and txn.count(SHAPES) == 2 and txn.counters().reconstructions == 3
+    assert searches(txn) == [] and publish(txn, result).outcome == "stale" and record_of(txn) == after
+
+
+def test_what_a_search_finds_is_a_version_as_any(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
+    job = ReconJob(1, 30, 1, 1.0, attempt=1, search=True)
+    report = publish(txn, replace(output(job, loss=0.2, baseline=0.3), warm=False))
+    assert (report.outcome, report.version, report.search) == ("published", 2, True)
+    assert record_of(txn).searched == 30 and searches(txn) == []
+
+
+def test_a_search_that_breaks_leaves_the_cluster_as_it_was_and_is_not_repeated(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
+    before = record_of(txn)
+    report = record_failure(txn, ReconJob(1, 30, 1, 1.0, attempt=1, search=True), "broke", SEARCHING, 0.0)
+    assert (report.outcome, report.search) == ("failed", True)
+    assert record_of(txn) == msgspec.structs.replace(before, attempts=2, searched=30, turn=2)

@@ -1,4 +1,7 @@
-"""A cluster that doubles: its shape continued, beside the same images from a cold start."""
+"""A cluster that doubles: its shape continued, beside the same images from a cold start.
+
+As the daemon has it: the continued shape is there first, and then has to stand against a search from nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ops.bench.reconstruct import find_views, read_pictures, recovered
 from ops.bench.report import Measure, Report
 from ops.bench.shapes import Judge, Judgement
 from ops.bench.truth import load_truth
-from recon import ReconConfig, Reconstruction, reconstruct
+from recon import ReconConfig, Reconstruction, challenge, reconstruct
 from recon.config import Effort
 from recon.types import Views
 
@@ -52,17 +55,29 @@ class Growth:
         cold_s: seconds of a cold start from all images; of the processor where that does the work, which other programs
             do not lengthen.
         warm_s: seconds of a warm start from the shape of the first half.
+        search_s: seconds of the search that the continued shape had to stand against.
         half: figures of the first half's shape.
         cold: of the cold start; None if it found no shape.
         warm: of the warm start, likewise.
+        last: of what came of the search, the continued shape where that stood.
     """
 
     shape: str
     cold_s: float
     warm_s: float
+    search_s: float
     half: Judgement
     cold: Judgement | None
     warm: Judgement | None
+    last: Judgement | None
+
+    @property
+    def reached(self) -> float | None:
+        """Seconds until there was a shape with the cold start's F-score, over the cold start's; None if never."""
+        aim = _fscore(self.cold) - _LEVEL
+        if _fscore(self.warm) >= aim:
+            return self.warm_s / self.cold_s
+        return (self.warm_s + self.search_s) / self.cold_s if _fscore(self.last) >= aim else None
 
 
 def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda line: None) -> Report:
@@ -109,6 +124,13 @@ def _grown(name: str, keys: Sequence[str], views: Views, settings: Settings, see
         began = clock()
         return reconstruct(of, config, warm=warm, seed=seed, device=settings.device), clock() - began
 
+    def searched(known: Reconstruction) -> tuple[Reconstruction, float]:
+        if known.verdict != "shape":
+            return known, 0.0
+        began = clock()
+        rival = challenge(views, known, config, seed=seed, device=settings.device)
+        return (known if rival is None or rival.shape is None else rival), clock() - began
+
     def judged(found: Reconstruction) -> Judgement | None:
         known = recovered(name, keys, len(keys), found)
         return judge.judge(known) if known is not None else None
@@ -118,31 +140,37 @@ def _grown(name: str, keys: Sequence[str], views: Views, settings: Settings, see
     if half is None:
         return None
     warm, warm_s = timed(views, first)
+    last, search_s = searched(warm)
     cold, cold_s = timed(views, None)
-    return Growth(name, cold_s, warm_s, half, judged(cold), judged(warm))
+    return Growth(name, cold_s, warm_s, search_s, half, judged(cold), judged(warm), judged(last))
 
 
 def measures_of(grown: Sequence[Growth]) -> list[Measure]:
     """Time and quality of continuing beside those of starting over."""
     if not grown:
         return []
-    cold_s, warm_s = (float(np.mean([getattr(one, name) for one in grown])) for name in ("cold_s", "warm_s"))
-    both = [one for one in grown if one.warm is not None and one.cold is not None]
-    reached = [one for one in grown if _fscore(one.warm) >= _fscore(one.cold) - _LEVEL]
-    in_time = np.mean([one.warm_s / one.cold_s for one in reached]) if reached else float("nan")
+    cold_s, warm_s, search_s = (
+        float(np.mean([getattr(one, name) for one in grown])) for name in ("cold_s", "warm_s", "search_s")
+    )
+    both = [one for one in grown if one.warm is not None and one.last is not None and one.cold is not None]
+    reached = [one.reached for one in grown if one.reached is not None]
+    in_time = np.mean(reached) if reached else float("nan")
     rows: dict[str, Callable[[Judgement], float]] = {
         "F-score at 0.05": lambda judged: judged.surface.fscore,
         "rotation error < 30°": lambda judged: float((judged.errors < 30).mean()),
     }
     found = [
         Measure("seconds for twice the images", warm_s, "lower", {"cold start": cold_s}),
+        Measure("seconds with the search from nothing", warm_s + search_s, "lower", {"cold start": cold_s}),
         Measure("clusters that reach the cold start's F-score", len(reached) / len(grown), "higher", {"to reach": 0.9}),
         Measure("their seconds over the cold start's", float(in_time), "lower", {"to reach": 0.15}),
     ]
     for what, of in rows.items():
-        means = {name: float(np.mean([of(getattr(one, name)) for one in both])) for name in ("warm", "cold", "half")}
-        others = {"cold start": means["cold"], "before it doubled": means["half"]}
-        found.append(Measure(what, means["warm"], "higher", others))
+        last, warm, cold, half = (
+            float(np.mean([of(getattr(one, name)) for one in both])) for name in ("last", "warm", "cold", "half")
+        )
+        others = {"cold start": cold, "before the search": warm, "before it doubled": half}
+        found.append(Measure(what, last, "higher", others))
     return found
 
 
@@ -161,5 +189,5 @@ def _line(name: str, seed: int, found: Growth | None) -> str:
 
     return (
         f"{name}, seed {seed}: half {told(found.half)}; cold {found.cold_s:.0f} s, {told(found.cold)}; "
-        f"warm {found.warm_s:.0f} s, {told(found.warm)}"
+        f"warm {found.warm_s:.0f} s, {told(found.warm)}; search {found.search_s:.0f} s, {told(found.last)}"
     )

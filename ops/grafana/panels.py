@@ -156,7 +156,7 @@ _RECON = Dashboard("reconstruction", "reconstruction", (
            (f"sum by (outcome) (increase({_of('shapelode_recon_jobs_total')}[1h]))", "{{outcome}}")),
     _lines("Share that broke", "Within an hour. Above 20 % ShapelodeReconFailing fires.", "percentunit",
            (_of("instance:shapelode_recon_failed:ratio1h"), "{{instance}}")),
-    _lines("Time of a reconstruction", "Median and 95th percentile, of cold and warm starts.", "s",
+    _lines("Time of a reconstruction", "Median and 95th percentile; searches are for a rival to a version.", "s",
            *_quantiles("shapelode_recon_seconds", "start")),
     _lines("Time until all that is due is done", "At the pace of the last hour.", "s",
            (_of("instance:shapelode_recon_drain:seconds"), "{{instance}}")),
