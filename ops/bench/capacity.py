@@ -42,8 +42,8 @@ class Settings:
         seed: of the sample; the crawl begins with the next objects.
     """
 
-    sample: int = 3
-    crawl: int = 8
+    sample: int = 6
+    crawl: int = 12
     shapes: int = 3
     views: int = 20
     seed: int = 0

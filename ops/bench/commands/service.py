@@ -108,10 +108,10 @@ def memory(
     show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
-@app.command(epilog="example: python -m ops.bench capacity --sample 3 --crawl 8 --json capacity.json")
+@app.command(epilog="example: python -m ops.bench capacity --sample 6 --crawl 12 --json capacity.json")
 def capacity(
-    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured.")] = 3,
-    crawl: Annotated[int, typer.Option(min=1, help="Shards that are forecast.")] = 8,
+    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured.")] = 6,
+    crawl: Annotated[int, typer.Option(min=1, help="Shards that are forecast.")] = 12,
     shapes: Annotated[int, typer.Option(min=1, help="Objects a shard, seen in no other.")] = 3,
     views: Annotated[int, typer.Option(min=12, help="Photos of each.")] = 20,
     seed: Annotated[int, typer.Option(help="Draws objects and photos.")] = 0,
