@@ -10,6 +10,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -44,14 +45,13 @@ class Scene(NamedTuple):
     metrics: str
     api: str
     daemon: subprocess.Popen[str]
+    crawl: Path
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("watched")
     crawl = write_shards(folder, shapes=2, views=18, seed=1, per_shard=18)
-    with tarfile.open(crawl / "z.tar", "w") as tar:
-        add_sample(tar, "tiny", jpeg(size=(1, 1)))
     target, port = f"127.0.0.1:{free_port()}", str(free_port())
     command = [
         sys.executable, "-m", "daemon.cli", "run", "--shards", str(crawl), "--follow",
@@ -61,7 +61,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with (folder / "daemon.log").open("w") as log, scraping(folder, [str(folder / "state" / NAME)]) as server:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, text=True)
         try:
-            yield Scene(server, f"http://{target}", f"http://127.0.0.1:{port}", daemon)
+            yield Scene(server, f"http://{target}", f"http://127.0.0.1:{port}", daemon, crawl)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(60)
@@ -72,8 +72,10 @@ def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scen
     eventually(lambda: probe(f"{scene.metrics}/readyz") == 503, "the metrics port to answer", 60)
     eventually(lambda: server.value("shapelode_ready") == 1, "the daemon to become ready", 120)
     assert httpx.get(f"{scene.metrics}/readyz").text == "ok\n"
+    refuse_one(scene)
     ended = "shapelode_versions_published_total > 0 and on (instance) shapelode_stored_images == 36"
     eventually(lambda: bool(server.query(ended)), "a shape, and all images", 240)
+    eventually(lambda: server.value("sum(shapelode_rejects_total)") == 1, "the refusal to be told of", 60)
     for _ in range(3):
         assert httpx.get(f"{scene.api}/readyz").status_code == 200
     patience = time.monotonic() + 20
@@ -85,6 +87,16 @@ def test_readiness_comes_with_the_library_and_every_panel_shows_data(scene: Scen
     assert server.value("sum(shapelode_rejects_total)") == 1
     assert server.value('up{job="shapelode-ray"}') == 1, "Ray's agent, which the discovery file names as well"
     assert server.firing() == set()
+
+
+def refuse_one(scene: Scene) -> None:
+    """Adds a shard to the crawl whose one image is refused.
+
+    Only once counters are scraped: of one that has risen before its first sample no rate is told.
+    """
+    with tarfile.open(scene.crawl / "z.tmp", "w") as tar:
+        add_sample(tar, "tiny", jpeg(size=(1, 1)))
+    (scene.crawl / "z.tmp").rename(scene.crawl / "z.tar")
 
 
 def probe(url: str) -> int:
