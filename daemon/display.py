@@ -41,11 +41,10 @@ def make_display(telemetry: Telemetry, console: Console) -> Display:
 
 def describe(report: PublishReport) -> str:
     """One line about a reconstruction that ended."""
-    start = "search" if report.search else "warm" if report.warm else "cold"
     if report.outcome == "published":
         return (
             f"shape {report.name} v{report.version} published: held-out loss {report.loss:.3f} "
-            f"({start}, {report.seconds:.0f} s)"
+            f"({report.start}, {report.seconds:.0f} s)"
         )
     return f"cluster {report.name}: {report.outcome.replace('_', ' ')}: {report.reason}"
 

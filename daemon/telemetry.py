@@ -136,8 +136,7 @@ class Telemetry:
         metrics.RECON_JOBS.labels(report.outcome).inc()
         metrics.RECON_DEVICE_SECONDS.labels(report.device or "unknown").inc(report.seconds)
         if report.outcome != "failed":
-            start = "search" if report.search else "warm" if report.warm else "cold"
-            metrics.RECON_SECONDS.labels(start).observe(report.seconds)
+            metrics.RECON_SECONDS.labels(report.start).observe(report.seconds)
         for outcome, count in report.handed_back.items():
             metrics.HANDED_BACK.labels(outcome).inc(count)
         if report.outcome == "published":

@@ -156,6 +156,11 @@ class PublishReport:
     search: bool = False
 
     @property
+    def start(self) -> str:
+        """What it began from, in a word: ``cold``, ``warm``, or ``search`` for a rival to a published version."""
+        return "search" if self.search else "warm" if self.warm else "cold"
+
+    @property
     def name(self) -> str:
         """The cluster as people are told of it."""
         return named(self.cluster, self.part)

@@ -18,7 +18,7 @@ from recon.conclude import conclude
 from recon.config import ReconConfig
 from recon.contest import best_fit
 from recon.em import Model, assign_folds
-from recon.given import check_views, fitted_rows, model_of, usable
+from recon.given import check_views, prepare, usable
 from recon.guess import prior_of
 from recon.progress import ProgressCallback, Reporter
 from recon.refine import polish
@@ -65,16 +65,15 @@ def challenge(
     place, report = torch.device(device), Reporter(progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
-        fitted = fitted_rows(views, config.max_views)
-        chosen = views.take(fitted)
         report.span("features", 0.0, 0.02)(0.0)
-        model, basis = model_of(chosen, config, known, place)
-        told = replace(model, prior=prior_of(chosen.viewpoints, place))
+        given = prepare(views, config, known, place)
+        chosen = given.chosen
+        told = replace(given.model, prior=prior_of(chosen.viewpoints, place))
         poses = placed(chosen.ids, told, known.ids, known.shape, config, seed)
         found = _rival(poses, told, chosen, config, generator, report)
         result = None
         if found is not None:
-            result = conclude(found, model, basis, views, fitted, config, generator, report, seed)
+            result = conclude(found, given, config, generator, report, seed)
     report.span("done", 1.0, 1.0)(1.0)
     return result
 

@@ -15,6 +15,7 @@ from recon.cold import Found
 from recon.config import ReconConfig
 from recon.em import Model
 from recon.evidence import FeatureBasis
+from recon.given import Given
 from recon.guess import prior_of
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
 from recon.joint import JointFit, logits_of_occupancy, refine_carved, refine_jointly
@@ -49,31 +50,20 @@ class _Final:
 
 
 def conclude(
-    found: Found,
-    model: Model,
-    basis: FeatureBasis,
-    views: Views,
-    fitted: NDArray[np.int64],
-    config: ReconConfig,
-    generator: torch.Generator,
-    report: Reporter,
-    seed: int,
+    found: Found, given: Given, config: ReconConfig, generator: torch.Generator, report: Reporter, seed: int
 ) -> Reconstruction:
     """What poses come to.
 
     Args:
         found: poses of the fitted views.
-        model: these views and the camera model.
-        basis: components of their features.
-        views: all views.
-        fitted: rows of the fitted ones among them; the others are registered to the shape.
+        given: these views, and the others, which are registered to the shape.
         config: stages and their sizes.
         generator: source of randomness.
         report: where progress goes.
         seed: of the registration.
     """
-    chosen = views.take(fitted)
-    verdict, reason, shape = _judged(found, model, basis, chosen, config, generator, report)
+    views, fitted = given.views, given.fitted
+    verdict, reason, shape = _judged(found, given.model, given.basis, given.chosen, config, generator, report)
     rest = np.setdiff1d(np.arange(len(views)), fitted)
     if shape is not None and len(rest):
         shape = _add_registered(shape, views, fitted, rest, config, seed, found.poses.angles.device)

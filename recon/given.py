@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,10 +47,36 @@ def usable(views: Views) -> NDArray[np.bool_]:
     return found
 
 
-def model_of(
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a solution is searched for in.
+
+    Attributes:
+        views: all views.
+        fitted: rows of those that are fitted; the others are only registered to what is found.
+        chosen: the fitted views.
+        model: of these, in the feature components of a known shape where there is one, else in their own.
+        basis: these components.
+    """
+
+    views: Views
+    fitted: NDArray[np.int64]
+    chosen: Views
+    model: Model
+    basis: FeatureBasis
+
+
+def prepare(views: Views, config: ReconConfig, known: Reconstruction | None, device: torch.device) -> Given:
+    """Chooses the views that are fitted and gathers what they show."""
+    fitted = fitted_rows(views, config.max_views)
+    chosen = views.take(fitted)
+    model, basis = _model(chosen, config, known, device)
+    return Given(views, fitted, chosen, model, basis)
+
+
+def _model(
     views: Views, config: ReconConfig, known: Reconstruction | None, device: torch.device
 ) -> tuple[Model, FeatureBasis]:
-    """The model of views, in the feature components of a known shape where there is one, else in their own."""
     if known is not None and known.shape is not None:
         field = known.shape.field
         model = Model.of(evidence_for(views, known.shape, device), config)

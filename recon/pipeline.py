@@ -15,7 +15,7 @@ from recon.cold import Found, cold_start
 from recon.conclude import conclude, final_volumes
 from recon.config import ReconConfig
 from recon.em import Model
-from recon.given import check_views, fitted_rows, model_of, usable
+from recon.given import check_views, prepare, usable
 from recon.guess import prior_of
 from recon.keypoint_start import keypoint_start
 from recon.known import check_rotations, known_start
@@ -73,13 +73,12 @@ def reconstruct(
     place, report = torch.device(device), Reporter(progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
-        fitted = fitted_rows(views, config.max_views)
-        chosen = views.take(fitted)
         report.span("features", 0.0, 0.02)(0.0)
-        model, basis = model_of(chosen, config, known, place)
+        given = prepare(views, config, known, place)
+        chosen, model = given.chosen, given.model
         checkpoint = Checkpoint()
         if rotations is not None:
-            found = known_start(model, config, rotations[fitted], generator)
+            found = known_start(model, config, rotations[given.fitted], generator)
         elif known is None or known.shape is None:
             if config.recipe == "3dminer":
                 found = keypoint_start(model, config, chosen, generator, report)
@@ -90,7 +89,7 @@ def reconstruct(
         else:
             told = replace(model, prior=prior_of(chosen.viewpoints, place))
             found = warm_start(chosen.ids, told, known.ids, known.shape, config, generator, report, seed)
-        result = conclude(found, model, basis, views, fitted, config, generator, report, seed)
+        result = conclude(found, given, config, generator, report, seed)
     checkpoint.close()
     report.span("done", 1.0, 1.0)(1.0)
     return result
