@@ -29,6 +29,7 @@ from recon import (
     Mesh,
     ReconConfig,
     Reconstruction,
+    Verdict,
     Views,
     challenge,
     fitted_rows,
@@ -66,7 +67,8 @@ class Workshop:
         began, kind = time.perf_counter(), torch.device(self._device).type
         reach("recon.before")
         if given.job.search and not given.held_out:
-            return _standing(given, "no image could judge what a search finds", time.perf_counter() - began, kind)
+            reason = "no image could judge what a search finds"
+            return _shapeless(given, "shape", reason, time.perf_counter() - began, kind, stands=True)
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         judges = np.flatnonzero(np.isin(views.ids, given.held_out))
@@ -79,14 +81,14 @@ class Workshop:
         found, warm = self._found(given, shown, config)
         if found is None:
             reason = f"a search from nothing found nothing that fits better than version {given.job.version}"
-            return _standing(given, reason, time.perf_counter() - began, kind)
+            return _shapeless(given, "shape", reason, time.perf_counter() - began, kind, stands=True)
         trial = None
         if before is not None and found.shape is not None and len(judges):
             trial = hold_trial(views.take(judges), before, found, self._device)
         fitted = set(shown.ids[fitted_rows(shown, config.max_views)].tolist())
         seconds = time.perf_counter() - began
         misfits = self._misfits(shown, views.ids[judges], found, trial)
-        output = replace(_output(given, found, fitted, trial, seconds, kind), misfits=misfits, warm=warm)
+        output = replace(_output(given, found, fitted, trial, warm, seconds, kind), misfits=misfits)
         if found.shape is not None:
             output.artifacts.update(keypoints_file(views, found, trial, self._device))
         reach("recon.output")
@@ -129,15 +131,17 @@ class Workshop:
 
 
 def _output(
-    given: ReconInput, found: Reconstruction, fitted: set[int], trial: Trial | None, seconds: float, device: str
+    given: ReconInput,
+    found: Reconstruction,
+    fitted: set[int],
+    trial: Trial | None,
+    warm: bool,
+    seconds: float,
+    device: str,
 ) -> ReconOutput:
     shape = found.shape
     if shape is None:
-        nothing = len(given.samples)
-        return ReconOutput(
-            given.job, found.verdict, found.reason, 1.0, 1.0, 0.0, 1.0, nothing, False, seconds,
-            samples=given.samples, device=device,
-        )  # fmt: skip
+        return replace(_shapeless(given, found.verdict, found.reason, seconds, device), warm=warm)
     quality, mesh = shape.quality, shape.mesh
     cameras = _camera_records(found.ids.tolist(), shape.cameras, fitted)
     if trial is not None:
@@ -151,7 +155,7 @@ def _output(
         silhouette_iou=quality.silhouette_iou,
         feature_distance=quality.feature_distance,
         views=quality.views,
-        warm=False,
+        warm=warm,
         seconds=seconds,
         vertices=len(mesh.vertices),
         faces=len(mesh.faces),
@@ -164,10 +168,14 @@ def _output(
     )
 
 
-def _standing(given: ReconInput, reason: str, seconds: float, device: str) -> ReconOutput:
+def _shapeless(
+    given: ReconInput, verdict: Verdict, reason: str, seconds: float, device: str, *, stands: bool = False
+) -> ReconOutput:
+    """What is told of a job that brings no new shape: there is none, or the published version stands."""
+    seen = 0 if stands else len(given.samples)
     return ReconOutput(
-        given.job, "shape", reason, 1.0, 1.0, 0.0, 1.0, 0, False, seconds,
-        samples=given.samples, device=device, stands=True,
+        given.job, verdict, reason, 1.0, 1.0, 0.0, 1.0, seen, False, seconds,
+        samples=given.samples, device=device, stands=stands,
     )  # fmt: skip
 
 
