@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from index.clustering.base import unit_rows
-from index.clustering.cells import CellLists, learn_cells, regions_of, unpack_cells
-from index.clustering.growing import NONE
+from index.clustering.cells import learn_cells, regions_of, unpack_cells
 from ops.errors import StateError
 
 ROWS = unit_rows(np.random.default_rng(0).normal(size=(600, 12)) + 3 * np.eye(12)[np.arange(600) % 12])
@@ -42,28 +39,6 @@ def test_damaged_cells_are_refused(name: str) -> None:
 
 def test_there_are_no_more_cells_than_rows() -> None:
     assert len(learn_cells(ROWS[:3], 100)) == 3 and len(learn_cells(ROWS[:1], 5)) == 1
-
-
-@settings(max_examples=30, deadline=None, derandomize=True)
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.integers(-1, 3)), max_size=60), st.lists(st.integers(0, 3), max_size=9)
-)
-def test_every_number_is_in_the_cell_it_was_put_into_last(steps: list[tuple[int, int]], start: list[int]) -> None:
-    lists = CellLists(4)
-    lists.fill(np.array(start, np.int64))
-    wanted = dict(enumerate(start))
-    for number, cell in steps:
-        if cell < 0:
-            lists.drop(number)
-            wanted.pop(number, None)
-        else:
-            lists.put(number, cell)
-            wanted[number] = cell
-    for cell in range(4):
-        inside = sorted(lists.inside(np.array([cell])).tolist())
-        assert inside == [number for number in sorted(wanted) if wanted[number] == cell]
-    assert lists.cell_of(np.arange(14)).tolist() == [wanted.get(number, NONE) for number in range(14)]
-    assert lists.sizes.sum() == len(wanted)
 
 
 def test_regions_are_bounded_and_their_borders_move() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from index.clustering.base import unit_rows
 from index.clustering.cells import learn_cells
-from index.clustering.joining import SAME, CellJoiner, Joiner, map_vectors
+from index.clustering.joining import SAME, CellJoiner, FlatJoiner, Joiner, map_vectors
 from index.clustering.micro import MicroTable
 from index.clustering.space import fit_space
 from index.records import OUTLIER
@@ -26,14 +26,14 @@ def decide(joiner: Joiner, space: object, vector: np.ndarray) -> int:
 
 
 def test_without_a_space_only_the_same_picture_joins() -> None:
-    joiner = Joiner(table_of(np.eye(4)), None, 0.5)
+    joiner = FlatJoiner(table_of(np.eye(4)), None, 0.5)
     almost = np.array([1.0, 0.01, 0, 0])
     assert almost[0] / np.linalg.norm(almost) > SAME and decide(joiner, None, almost) == 0
     assert decide(joiner, None, np.array([1.0, 0.2, 0, 0])) == -1
 
 
 def test_nearest_wins_and_the_older_on_a_tie() -> None:
-    joiner = Joiner(table_of(np.array([[1.0, 0.01], [1.0, 0.0], [1.0, 0.0]])), None, 0.9)
+    joiner = FlatJoiner(table_of(np.array([[1.0, 0.01], [1.0, 0.0], [1.0, 0.0]])), None, 0.9)
     assert decide(joiner, None, np.array([1.0, 0.0])) == 1
 
 
@@ -42,7 +42,7 @@ def test_in_a_space_both_whitened_and_centred_vectors_have_to_agree() -> None:
     vectors = random.normal(size=(40, 200))
     space = fit_space(unit_rows(vectors), np.ones(len(vectors), np.int64))
     assert space is not None and space.projection.shape[1] == 10
-    joiner = Joiner(table_of(vectors), space, 0.9)
+    joiner = FlatJoiner(table_of(vectors), space, 0.9)
     assert decide(joiner, space, vectors[7] * 3 + 1e-3) == 7
     hidden = np.linalg.svd(space.projection.T)[2][-1]  # a direction that the ten dimensions don't see
     impostor = unit_rows(vectors)[7] + 2 * hidden
@@ -55,7 +55,7 @@ def test_in_a_space_both_whitened_and_centred_vectors_have_to_agree() -> None:
 
 def test_refresh_follows_the_table() -> None:
     table = table_of(np.eye(3))
-    joiner = Joiner(table, None, 0.9)
+    joiner = FlatJoiner(table, None, 0.9)
     new = unit_rows(np.array([[1.0, 1.0, 1.0]]))
     assert decide(joiner, None, new[0]) == -1
     joiner.refresh([table.open(new[0], OUTLIER)])
@@ -75,5 +75,5 @@ def test_with_few_cells_the_same_is_proposed_as_without() -> None:
     table, mapped = table_of(vectors), map_vectors(space, vectors)
     cells = learn_cells(mapped.astype(np.float32), 5)
     found = [sorted(some.tolist()) for some in CellJoiner(table, space, 0.6, cells).propose(mapped)]
-    assert found == [some.tolist() for some in Joiner(table, space, 0.6).propose(mapped)]
+    assert found == [some.tolist() for some in FlatJoiner(table, space, 0.6).propose(mapped)]
     assert 1.5 < np.mean([len(some) for some in found]) < 60

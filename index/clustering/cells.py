@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.growing import NONE, grown
 from index.kmeans import two_levels
 from ops.errors import StateError
 
@@ -89,68 +88,6 @@ def learn_cells(sample: FloatArray, count: int) -> Cells:
     tops, parts = two_levels(sample, count, spherical=True)
     first = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
     return Cells(tops, np.concatenate(parts), first)
-
-
-class CellLists:
-    """Which numbers are in which cell; each is in one cell or none."""
-
-    def __init__(self, cells: int) -> None:
-        self._lists = [np.zeros(0, np.int64) for _ in range(cells)]
-        self._sizes = np.zeros(cells, np.int64)
-        self._cell = np.zeros(0, np.int64)  # of each number
-        self._slot = np.zeros(0, np.int64)
-
-    @property
-    def sizes(self) -> IntArray:
-        """``(L,)`` numbers in each cell."""
-        return self._sizes
-
-    def cell_of(self, numbers: IntArray) -> IntArray:
-        """The cell of each number, `NONE` for none."""
-        found = np.full(len(numbers), NONE, np.int64)
-        known = numbers < len(self._cell)
-        found[known] = self._cell[numbers[known]]
-        return found
-
-    def fill(self, cells: IntArray) -> None:
-        """Puts the numbers 0, 1, ... into these cells; only into empty lists."""
-        order = np.argsort(cells, kind="stable")
-        self._sizes = np.bincount(cells, minlength=len(self._lists))
-        self._lists = np.split(order, np.cumsum(self._sizes)[:-1])
-        self._cell, self._slot = cells.copy(), np.empty(len(cells), np.int64)
-        starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
-        self._slot[order] = np.arange(len(cells)) - np.repeat(starts, self._sizes)
-
-    def put(self, number: int, cell: int) -> None:
-        """Puts a number into a cell, out of the one it was in."""
-        self._reserve(number + 1)
-        if self._cell[number] == cell:
-            return
-        self.drop(number)
-        size = int(self._sizes[cell])
-        if size == len(self._lists[cell]):
-            self._lists[cell] = np.concatenate([self._lists[cell], np.zeros(max(8, size // 2), np.int64)])
-        self._lists[cell][size] = number
-        self._cell[number], self._slot[number] = cell, size
-        self._sizes[cell] += 1
-
-    def drop(self, number: int) -> None:
-        """Takes a number out of its cell, if it is in one."""
-        cell = int(self._cell[number]) if number < len(self._cell) else NONE
-        if cell == NONE:
-            return
-        slot, last = int(self._slot[number]), int(self._sizes[cell]) - 1
-        moved = self._lists[cell][last]
-        self._lists[cell][slot], self._slot[moved] = moved, slot
-        self._sizes[cell] = last
-        self._cell[number] = NONE
-
-    def inside(self, cells: IntArray) -> IntArray:
-        """The numbers in these cells."""
-        return np.concatenate([self._lists[cell][: self._sizes[cell]] for cell in cells.tolist()])
-
-    def _reserve(self, size: int) -> None:
-        self._cell, self._slot = grown(self._cell, size, NONE), grown(self._slot, size)
 
 
 def regions_of(leaves: FloatArray, weights: IntArray, limit: int, seed: int) -> IntArray:

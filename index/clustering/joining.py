@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,24 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import CellLists, Cells
+from index.clustering.celled import CelledRows
+from index.clustering.cells import Cells
+from index.clustering.growing import NONE, grown
 from index.clustering.micro import MicroTable
 from index.clustering.space import Space
 
 SAME = 0.999
 """Cosine from which two vectors are one picture while there is no fitted space yet."""
 
-_SLACK = 1e-3  # what float32 and the order of summation may do to a similarity
+_SLACK = 1e-3  # what half precision, float32 and the order of summation may do to a similarity
 _BLOCK = 8192  # sums mapped at once; bounds memory
-_SHORTENED = 4  # one in so many numbers of a row is looked at first
 _PROBED = 6  # cells looked at, beside its own, for the micro-cluster that a vector may join
 
 
-class Joiner:
-    """Nearest micro-clusters in the current space.
+class Joiner(ABC):
+    """Micro-clusters in the current space.
 
-    Rows in float32 only propose; a proposal is decided in float64 from the sums, so that it doesn't depend on
-    how the stream was cut into batches or when it was interrupted.
+    What `propose` finds is decided in float64 from the sums, so that it doesn't depend on how the stream was cut into
+    batches or when it was interrupted.
     """
 
     def __init__(self, table: MicroTable, space: Space | None, threshold: float) -> None:
@@ -34,21 +36,18 @@ class Joiner:
         self._space = space
         self._threshold = threshold if space else SAME
         self._projection = space.projection.astype(np.float64) if space else np.zeros((0, 0))
-        self._size = 0
-        self._rows = np.zeros((0, 0), np.float32)
-        for begin in range(0, len(table), _BLOCK):
-            self._append(self._map(table.totals[begin : begin + _BLOCK]), len(table))
 
+    @abstractmethod
     def size_bytes(self) -> int:
-        """Memory of the rows, with what they have in reserve."""
-        return self._rows.nbytes
+        """Memory of what is held beside the table, with what it has in reserve."""
 
+    @abstractmethod
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join."""
-        if not self._size:
-            return [np.zeros(0, np.int64) for _ in mapped]
-        near = self.alike(mapped.astype(np.float32), self._rows[: self._size])
-        return np.split(np.nonzero(near)[1], np.cumsum(near.sum(axis=1))[:-1])
+
+    @abstractmethod
+    def _take(self, ids: IntArray, rows: FloatArray) -> None:
+        """Takes over micro-clusters, in order of id, with their rows ``(N, r)``."""
 
     def alike(self, rows: FloatArray, others: FloatArray) -> NDArray[np.bool_]:
         """``(N, M)``: which rows ``(N, r)`` are so near to which others ``(M, r)`` that they may be one picture."""
@@ -67,12 +66,15 @@ class Joiner:
 
     def refresh(self, micros: Iterable[int]) -> None:
         """Takes over micro-clusters that have been opened or joined; of new ones all."""
-        self._take(np.unique(np.fromiter(micros, np.int64)))
+        ids = np.unique(np.fromiter(micros, np.int64))
+        self._take(ids, self._map(self._table.totals[ids]))
 
-    def _take(self, ids: IntArray) -> None:
-        rows, known = self._map(self._table.totals[ids]), int(np.searchsorted(ids, self._size))
-        self._append(rows[known:])
-        self._rows[ids[:known]] = rows[:known]
+    def _fill(self, rows: FloatArray | None = None) -> None:
+        """Takes over all micro-clusters, with their rows if these are known."""
+        for begin in range(0, len(self._table), _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            some = self._map(self._table.totals[block]) if rows is None else rows[block]
+            self._take(np.arange(begin, begin + len(some)), some)
 
     def _similarity(self, vector: FloatArray, micro: int) -> float:
         pair = np.stack([vector, self._table.totals[micro]])
@@ -90,15 +92,33 @@ class Joiner:
         # As `Space.apply`, which widens the projection anew for each vector.
         return _unit((unit[:, : len(space.mean)] - space.mean) @ self._projection)
 
-    def _append(self, rows: FloatArray, expected: int = 0) -> None:
-        needed = self._size + len(rows)
-        if needed > len(self._rows):
-            grown = np.zeros((max(needed, expected) + max(64, needed // 2), rows.shape[1]), np.float32)
-            if self._size:
-                grown[: self._size] = self._rows[: self._size]
-            self._rows = grown
-        self._rows[self._size : needed] = rows
-        self._size = needed
+
+class FlatJoiner(Joiner):
+    """Compares with all micro-clusters."""
+
+    def __init__(self, table: MicroTable, space: Space | None, threshold: float) -> None:
+        super().__init__(table, space, threshold)
+        self._size = 0
+        self._rows = np.zeros((0, 0), np.float32)
+        self._fill()
+
+    def size_bytes(self) -> int:
+        """Memory of the rows, with what they have in reserve."""
+        return self._rows.nbytes
+
+    def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+        """For each mapped vector the micro-clusters that it may join."""
+        if not self._size:
+            return [np.zeros(0, np.int64) for _ in mapped]
+        near = self.alike(mapped.astype(np.float32), self._rows[: self._size])
+        return np.split(np.nonzero(near)[1], np.cumsum(near.sum(axis=1))[:-1])
+
+    def _take(self, ids: IntArray, rows: FloatArray) -> None:
+        if not len(self._rows):
+            self._rows = np.zeros((0, rows.shape[1]), np.float32)
+        self._size = max(self._size, int(ids[-1]) + 1)
+        self._rows = grown(self._rows, self._size)
+        self._rows[ids] = rows
 
 
 class CellJoiner(Joiner):
@@ -108,57 +128,44 @@ class CellJoiner(Joiner):
     middles and the micro-cluster's sum alone, not on when it came.
     """
 
-    def __init__(self, table: MicroTable, space: Space, threshold: float, cells: Cells) -> None:
+    def __init__(
+        self, table: MicroTable, space: Space, threshold: float, cells: Cells, rows: FloatArray | None = None
+    ) -> None:
+        """Takes over the micro-clusters of a table, with their rows ``(M, r)`` in the space if these are known."""
         super().__init__(table, space, threshold)
         self._cells = cells
-        self._lists = CellLists(len(cells))
-        self._lists.fill(cells.place(self.rows))
-        self._short = max(1, self._projection.shape[1] // _SHORTENED)
-        self._heads = np.zeros((0, self._short), np.float32)
-        self._tails = np.zeros(0, np.float32)
-        self._shorten(slice(0, self._size))
-
-    @property
-    def rows(self) -> FloatArray:
-        """``(M, r)`` micro-clusters in the space."""
-        return self._rows[: self._size]
+        self._held = CelledRows(len(cells), space.projection.shape[1])
+        self._fill(rows)
 
     def size_bytes(self) -> int:
-        """Memory of the rows, whole and shortened, with what they have in reserve."""
-        return super().size_bytes() + self._heads.nbytes + self._tails.nbytes
+        """Memory of the rows."""
+        return self._held.size_bytes()
 
     @property
-    def lists(self) -> CellLists:
-        """Which micro-clusters are in which cell."""
-        return self._lists
+    def sizes(self) -> IntArray:
+        """``(L,)`` micro-clusters in each cell."""
+        return self._held.sizes
+
+    def cell_of(self, micros: IntArray) -> IntArray:
+        """The cell of each micro-cluster, `NONE` for what has not been taken over."""
+        return self._held.cell_of(micros)
 
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""
-        found: list[IntArray] = []
-        near, own = self._cells.near(mapped, _PROBED), self._cells.place(mapped)
-        enough = self._threshold - _SLACK
-        for row, home, cells in zip(mapped.astype(np.float32), own, near, strict=True):
-            some = self._lists.inside(cells if home in cells else np.append(cells, home))
-            # Few are near, and most of the others are told by their first numbers alone: what is left of two rows has
-            # a product no greater than that of its lengths.
-            tail = float(np.linalg.norm(row[self._short :]))
-            some = some[self._heads[some] @ row[: self._short] + tail * self._tails[some] >= enough]
-            found.append(some[self._rows[some] @ row >= enough])
-        return found
+        own, near = self._cells.place(mapped), self._cells.near(mapped, _PROBED)
+        extra = np.where((near == own[:, None]).any(axis=1), NONE, own)
+        rows = mapped.astype(np.float32)
+        of, found = self._held.within(rows, np.column_stack([near, extra]), self._threshold - _SLACK)
+        return np.split(found, np.searchsorted(of, np.arange(1, len(rows))))
 
-    def _shorten(self, some: IntArray | slice) -> None:
-        if len(self._rows) > len(self._heads):
-            extra = len(self._rows) - len(self._heads)
-            self._heads = np.concatenate([self._heads, np.zeros((extra, self._short), np.float32)])
-            self._tails = np.concatenate([self._tails, np.zeros(extra, np.float32)])
-        self._heads[some] = self._rows[some, : self._short]
-        self._tails[some] = np.linalg.norm(self._rows[some, self._short :], axis=1)
+    def _take(self, ids: IntArray, rows: FloatArray) -> None:
+        self._held.put(ids, self._cells.place(rows), rows)
 
-    def _take(self, ids: IntArray) -> None:
-        super()._take(ids)
-        self._shorten(ids)
-        for micro, cell in zip(ids.tolist(), self._cells.place(self._rows[ids]).tolist(), strict=True):
-            self._lists.put(micro, cell)
+
+def map_rows(space: Space, vectors: FloatArray) -> FloatArray:
+    """As `map_vectors`, in float32, in blocks that bound memory."""
+    blocks = [vectors[begin : begin + _BLOCK] for begin in range(0, len(vectors), _BLOCK)]
+    return np.concatenate([map_vectors(space, block).astype(np.float32) for block in blocks])
 
 
 def map_vectors(space: Space | None, vectors: FloatArray) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from river.base.typing import FeatureName
 
 from index.clustering.arrivals import Arrivals
 from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, unit_rows
-from index.clustering.joining import CellJoiner, Joiner, map_vectors
+from index.clustering.joining import CellJoiner, FlatJoiner, Joiner, map_rows, map_vectors
 from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
 from index.clustering.profiles import CellProfiles
@@ -58,6 +58,7 @@ class OnlineLinkage(TabledClusterer):
         growth: a repair is due when the stream has grown by this share since the last one.
         min_inserts: inserts before the first repair, and the fewest between two that come due.
         whole: micro-clusters up to which a repair regroups all of them.
+        sweep: beyond those, each region has had a repair when the stream has grown by this share.
         encoder: name and fingerprint of what made the descriptors; where a metric was learnt for it, similarities are
             measured with that, else after whitening what has come so far.
 
@@ -84,10 +85,11 @@ class OnlineLinkage(TabledClusterer):
         growth: float = 0.1,
         min_inserts: int = 32,
         whole: int = 10_000,
+        sweep: float = 0.25,
         encoder: tuple[str, str] | None = None,
     ) -> None:
-        if not 0 < same <= 1 or not 0 < link <= 1 or margin < 0 or growth <= 0:
-            raise ConfigError("linkage: needs 0 < same <= 1, 0 < link <= 1, margin >= 0, growth > 0")
+        if not 0 < same <= 1 or not 0 < link <= 1 or margin < 0 or min(growth, sweep) <= 0:
+            raise ConfigError("linkage: needs 0 < same <= 1, 0 < link <= 1, margin >= 0, growth > 0, sweep > 0")
         if min(min_size, min_inserts) < 1 or whole < MIN_FIT:
             raise ConfigError(f"linkage: needs min_size >= 1, min_inserts >= 1, whole >= {MIN_FIT}")
         self.z = z
@@ -100,11 +102,12 @@ class OnlineLinkage(TabledClusterer):
         self.growth = growth
         self.min_inserts = min_inserts
         self.whole = whole
+        self.sweep = sweep
         self._begin(growth, min_inserts)
         self._snapshot: Snapshot | CellProfiles | None = None
         self._told: Snapshot | CellProfiles | None = None  # what `changed_scalars` has given already
         self._rolling: Rolling | None = None
-        self._joiner: Joiner = Joiner(self._table, None, same)
+        self._joiner: Joiner = FlatJoiner(self._table, None, same)
         self._settling = False
 
     def learn_one(self, x: dict[FeatureName, Any]) -> None:
@@ -192,12 +195,13 @@ class OnlineLinkage(TabledClusterer):
         space = fit_space(unit_rows(table.totals[sample]), table.counts[sample], self._metric())
         if space is None:
             return None
-        rolling = begin(space, map_vectors(space, table.totals[sample]).astype(np.float32), table)
+        rows = map_rows(space, table.totals)
+        rolling = begin(space, rows[sample], table)
         self._snapshot = rolling.profiles
-        self._joiner = joiner = CellJoiner(table, space, self.same, rolling.profiles.cells)
+        self._joiner = CellJoiner(table, space, self.same, rolling.profiles.cells, rows)
         labels = table.clusters.copy()
         labels[list(table.barred)] = OUTLIER  # what may leave at any time shapes no cluster
-        for cluster, profile in mean_rows(labels, joiner.rows, table.counts).items():
+        for cluster, profile in mean_rows(labels, rows, table.counts).items():
             rolling.profiles.put(cluster, profile)
         if self._rolling is not None:
             rolling.profiles.succeed(self._rolling.profiles)
@@ -211,7 +215,7 @@ class OnlineLinkage(TabledClusterer):
         assert isinstance(joiner, CellJoiner)
         if rolling.swept:
             rolling.begin_sweep(joiner, int(_REGION * self.whole))
-            share = self.growth * self._clock.learnt / rolling.regions
+            share = self.sweep * self._clock.learnt / rolling.regions
             rolling.pace = self._clock.pace = max(self.min_inserts, int(share))
         members = rolling.take(table, joiner)
         before = set(table.clusters[members].tolist()) - {OUTLIER}
@@ -395,4 +399,4 @@ class OnlineLinkage(TabledClusterer):
             profiles = self._rolling.profiles
             self._joiner = CellJoiner(self._table, profiles.space, self.same, profiles.cells)
         else:
-            self._joiner = Joiner(self._table, self._space, self.same)
+            self._joiner = FlatJoiner(self._table, self._space, self.same)

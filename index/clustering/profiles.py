@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import MOST_NEAR, CellLists, Cells
+from index.clustering.celled import CelledRows
+from index.clustering.cells import MOST_NEAR, Cells
 from index.clustering.growing import NONE
 from index.clustering.rows import Rows
 from index.clustering.space import Space
@@ -17,6 +18,7 @@ from index.records import OUTLIER
 from ops.errors import StateError
 
 _KEY = "profile/"
+_CLOSEST = 5  # profiles that are compared exactly
 
 
 class CellProfiles:
@@ -32,21 +34,21 @@ class CellProfiles:
 
     def __init__(self, space: Space, cells: Cells) -> None:
         self.space, self.cells = space, cells
-        self._lists = CellLists(len(cells))
-        self._rows = Rows(space.projection.shape[1])  # by cluster
+        rank = space.projection.shape[1]
+        self._rows, self._held = Rows(rank), CelledRows(len(cells), rank)  # by cluster
         self._dirty: set[int] = set()
 
     def put(self, cluster: int, profile: FloatArray) -> None:
         """Sets the profile ``(r,)`` of a cluster."""
         self._rows.put(cluster, profile)
-        self._lists.put(cluster, int(self.cells.place(profile[None])[0]))
+        self._held.put(np.array([cluster]), self.cells.place(profile[None]), profile[None])
         self._dirty.add(cluster)
 
     def drop(self, clusters: Iterable[int]) -> None:
         """Forgets clusters; those without a profile are passed over."""
         for cluster in clusters:
             if self._rows.drop(cluster):
-                self._lists.drop(cluster)
+                self._held.drop(cluster)
                 self._dirty.add(cluster)
 
     def succeed(self, before: CellProfiles) -> None:
@@ -57,7 +59,7 @@ class CellProfiles:
         """The cell of each cluster's profile, `NONE` for one without."""
         found = np.full(len(clusters), NONE, np.int64)
         real = clusters != OUTLIER
-        found[real] = self._lists.cell_of(clusters[real])
+        found[real] = self._held.cell_of(clusters[real])
         return found
 
     def without(self, clusters: Sequence[int]) -> CellProfilesView:
@@ -69,20 +71,22 @@ class CellProfiles:
     ) -> tuple[IntArray, FloatArray]:
         """The best cluster of each unit row of the space, and how strongly it belongs there, as `Snapshot.classify`."""
         clusters, strengths = np.full(len(rows), OUTLIER, np.int64), np.zeros(len(rows), np.float32)
-        for place, (row, cells) in enumerate(zip(rows, self.cells.near(rows, MOST_NEAR), strict=True)):
-            ids = self._lists.inside(cells)
-            if barred:
-                ids = ids[~np.isin(ids, list(barred))]
-            if not len(ids):
-                continue
-            scores = self._rows.of(ids).astype(np.float64) @ row
-            top = float(scores.max())
-            if top < threshold:
-                continue
-            # In order of the id where scores are equal, whatever the order within a cell.
-            best = int(ids[scores == top].min())
-            second = float(scores[ids != best].max(initial=0.0))
-            clusters[place], strengths[place] = best, min(max(1.0 - second / max(top, 1e-9), 0.0), 1.0)
+        near, count = self.cells.near(rows, MOST_NEAR), _CLOSEST + len(barred)
+        ids = self._held.nearest(rows.astype(np.float32), near, count)
+        # What half precision proposes is decided in float64; where that is equal, the older cluster is taken.
+        ids.sort(axis=1)
+        scores = np.full(ids.shape, -np.inf)
+        free = (ids != NONE) & ~np.isin(ids, list(barred))
+        of, _ = np.nonzero(free)
+        scores[free] = np.einsum("kr,kr->k", self._rows.of(ids[free]).astype(np.float64), rows[of])
+        order = np.arange(len(rows))
+        best = scores.argmax(axis=1)
+        top = scores[order, best]
+        scores[order, best] = -np.inf
+        second = np.maximum(scores.max(axis=1), 0.0)
+        inside = top >= threshold
+        clusters[inside] = ids[order, best][inside]
+        strengths[inside] = np.clip(1.0 - second / np.maximum(top, 1e-9), 0.0, 1.0)[inside]
         return clusters, strengths
 
     def pack(self) -> dict[str, bytes]:

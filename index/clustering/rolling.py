@@ -59,11 +59,11 @@ class Rolling:
     def begin_sweep(self, joiner: CellJoiner, limit: int) -> None:
         """Draws regions of about ``limit`` micro-clusters."""
         self._sweep, self._next = self._sweep + 1, 0
-        self._regions = regions_of(self.profiles.cells.leaves, joiner.lists.sizes, limit, self._sweep)
+        self._regions = regions_of(self.profiles.cells.leaves, joiner.sizes, limit, self._sweep)
 
     def take(self, table: MicroTable, joiner: CellJoiner) -> IntArray:
         """Micro-clusters of the next region: all of those of its clusters, and the outliers in its cells."""
-        cells = joiner.lists.cell_of(np.arange(len(table)))
+        cells = joiner.cell_of(np.arange(len(table)))
         home = self.profiles.cell_of(table.clusters)
         found = np.flatnonzero(self._regions[np.where(home == NONE, cells, home)] == self._next)
         self._next += 1

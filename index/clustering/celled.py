@@ -1,0 +1,114 @@
+"""Rows kept by coarse cell, those of a cell side by side: what is near is found without looking at the rest."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.clustering.base import FloatArray, IntArray
+from index.clustering.growing import NONE, grown
+
+_BYTES = 2  # of a number in half precision
+_LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has fewer lists than cells are named for one
+
+
+class CelledRows:
+    """Rows by a number that is not negative, each in one cell or none.
+
+    FAISS's inverted lists hold them in half precision, which moves the product of two unit rows by less than 5e-4: what
+    is found here is a proposal. It depends on rows and cells alone, not on the order in which they came.
+    """
+
+    def __init__(self, cells: int, rank: int) -> None:
+        """No row yet of ``rank`` numbers, in so many cells."""
+        lists = max(cells, _LEAST_LISTS)
+        self._index: Any = faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(rank), rank, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+        )
+        self._index.is_trained = True  # callers say which cells: there are no middles to learn, and none are asked
+        self._sizes = np.zeros(cells, np.int64)
+        self._cell = np.zeros(0, np.int64)  # of each number
+        self._slot = np.zeros(0, np.int64)
+
+    @property
+    def sizes(self) -> IntArray:
+        """``(L,)`` rows in each cell."""
+        return self._sizes
+
+    def size_bytes(self) -> int:
+        """Memory of the rows and of where they are."""
+        row = _BYTES * int(self._index.d) + self._cell.itemsize
+        return int(self._sizes.sum()) * row + self._cell.nbytes + self._slot.nbytes
+
+    def cell_of(self, numbers: IntArray) -> IntArray:
+        """The cell of each number, `NONE` for none."""
+        found = np.full(len(numbers), NONE, np.int64)
+        known = numbers < len(self._cell)
+        found[known] = self._cell[numbers[known]]
+        return found
+
+    def put(self, numbers: IntArray, cells: IntArray, rows: FloatArray) -> None:
+        """Sets the rows ``(N, r)`` of different numbers and puts them into cells, out of those that they were in."""
+        if not len(numbers):
+            return
+        size = int(numbers.max()) + 1
+        self._cell, self._slot = grown(self._cell, size, NONE), grown(self._slot, size)
+        codes = self._index.sq.compute_codes(np.ascontiguousarray(rows, np.float32))
+        stays = self._cell[numbers] == cells
+        for place in np.flatnonzero(stays).tolist():
+            number = int(numbers[place])
+            self._write(int(cells[place]), int(self._slot[number]), number, faiss.swig_ptr(codes[place]))
+        for number in numbers[~stays].tolist():
+            self.drop(number)
+        self._add(numbers[~stays], cells[~stays], codes[~stays])
+
+    def drop(self, number: int) -> None:
+        """Takes a number out of its cell, if it is in one; the last of the cell takes its place."""
+        cell = int(self._cell[number]) if number < len(self._cell) else NONE
+        if cell == NONE:
+            return
+        lists, slot, last = self._index.invlists, int(self._slot[number]), int(self._sizes[cell]) - 1
+        moved = lists.get_single_id(cell, last)
+        self._write(cell, slot, moved, lists.get_single_code(cell, last))
+        lists.resize(cell, last)
+        self._slot[moved], self._cell[number], self._sizes[cell] = slot, NONE, last
+
+    def within(self, rows: FloatArray, cells: IntArray, least: float) -> tuple[IntArray, IntArray]:
+        """Pairs whose product is greater than ``least``.
+
+        Args:
+            rows: ``(N, r)``.
+            cells: ``(N, C)`` where to look for each; `NONE` stands for no cell.
+            least: of the product.
+
+        Returns:
+            ``(K,)`` rows in order, and ``(K,)`` numbers.
+        """
+        self._index.nprobe = cells.shape[1]
+        ends, _, numbers = self._index.range_search_preassigned(rows, least, cells, np.zeros(cells.shape, np.float32))
+        return np.repeat(np.arange(len(rows)), np.diff(ends.astype(np.int64))), numbers
+
+    def nearest(self, rows: FloatArray, cells: IntArray, count: int) -> IntArray:
+        """Numbers ``(N, count)`` of greatest product in the cells ``(N, C)`` of each row, `NONE` beyond the last."""
+        self._index.nprobe = cells.shape[1]
+        found: IntArray = self._index.search_preassigned(rows, count, cells, np.zeros(cells.shape, np.float32))[1]
+        return found
+
+    def _add(self, numbers: IntArray, cells: IntArray, codes: NDArray[np.uint8]) -> None:
+        order = np.argsort(cells, kind="stable")
+        numbers, cells, codes = numbers[order], cells[order], codes[order]
+        bounds = np.flatnonzero(np.diff(cells, prepend=NONE, append=NONE)).tolist()
+        for start, end in pairwise(bounds):
+            cell, size = int(cells[start]), end - start
+            some = numbers[start:end]
+            self._index.invlists.add_entries(cell, size, faiss.swig_ptr(some), faiss.swig_ptr(codes[start:end]))
+            self._slot[some] = self._sizes[cell] + np.arange(size)
+            self._sizes[cell] += size
+        self._cell[numbers] = cells
+
+    def _write(self, cell: int, slot: int, number: int, code: Any) -> None:
+        self._index.invlists.update_entry(cell, slot, number, code)
