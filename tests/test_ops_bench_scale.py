@@ -91,11 +91,15 @@ def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
         writer.close()
 
 
-def test_inserts_are_compared_at_two_sizes() -> None:
-    measures = inserts(Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 1.0], [1.0, 2.0, 3.0], 0.0, 0.0, 0.0, 0.5, 0.9))
-    assert measures[0].value == 2.5 and measures[0].baselines == {"to reach": 1.5}
-    assert measures[1].value == 2.0 and "processor" in measures[1].name
-    assert measures[2].value == 5000 and measures[2].baselines == {"at 10,000": 2000}
+def test_inserts_are_compared_with_a_small_library_and_a_young_stream() -> None:
+    large = Filled([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 1.0], [1.0, 2.0, 3.0], 0.0, 0.0, 0.0, 0.5, 0.9)
+    small = Filled([], [2.0, 2.5, 9.0], [], [4.0], 0.0, 0.0, 0.0, 0.5, 0.9)
+    measures = inserts(large, small)
+    assert measures[0].value == 2.0 and measures[0].baselines == {"to reach": 1.5}
+    assert measures[1].value == 0.5 and "processor" in measures[1].name
+    assert measures[2].value == 2.5 and "stream was at 10,000" in measures[2].name
+    assert measures[3].value == 5000
+    assert measures[3].baselines == {"library of 10,000": 2500, "stream at 10,000": 2000}
 
 
 def test_the_command_prints_a_table_and_writes_json(
@@ -104,13 +108,15 @@ def test_the_command_prints_a_table_and_writes_json(
     # In this process, since starting others takes seconds; the writer's turn is left to the benchmark itself.
     monkeypatch.setattr(scale, "_in_a_process", lambda work, folder, settings: work(folder, settings, print))
     monkeypatch.setattr(scale, "beside_ingest", lambda *_: [])
+    monkeypatch.setattr(scale, "SMALL", 320)
+    monkeypatch.setattr(scale, "_WINDOW", 4)
     out = tmp_path / "figures.json"
     options = ("--vectors", 1000, "--dim", 16, "--river-s", 0.1, "--keep", tmp_path / "state", "--json", out)
     assert _call(monkeypatch, "scale", *options) == 0
     assert "DBSTREAM" in capsys.readouterr().out
     found = json.loads(out.read_text())
     names = [measure["name"] for measure in found["measures"]]
-    assert "insert p50 over that at 10,000" in names and found["facts"]["vectors"] == 1000
+    assert "insert p50 over that of a library of 320" in names and found["facts"]["vectors"] == 1000
     assert _call(monkeypatch, "scale", *options) == 1  # what is kept is not written over
 
 
