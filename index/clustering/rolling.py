@@ -85,20 +85,23 @@ class Rolling:
 
     def pack(self) -> dict[str, Any]:
         """Everything, by name."""
-        return {**self._core(), **self.profiles.pack()}
+        return {**self._fixed(), **self._moving(), **self.profiles.pack()}
 
     def changes(self) -> dict[str, Any]:
         """What changed since the last call, None for what is gone."""
-        core = self._core()
-        fresh = {name: value for name, value in core.items() if self._told.get(name) != value}
-        self._told = core
+        moving = self._moving()
+        fresh = {name: value for name, value in moving.items() if self._told.get(name) != value}
+        if not self._told:
+            fresh |= self._fixed()
+        self._told = moving
         return {**fresh, **self.profiles.changes()}
 
-    def _core(self) -> dict[str, Any]:
+    def _fixed(self) -> dict[str, Any]:
+        # Megabytes, once there are many cells: not to be packed with every batch.
+        return {**pack_space(self.profiles.space), **self.profiles.cells.pack(), "fitted": self.fitted}
+
+    def _moving(self) -> dict[str, Any]:
         return {
-            **pack_space(self.profiles.space),
-            **self.profiles.cells.pack(),
-            "fitted": self.fitted,
             "pace": self.pace,
             "sweep": self._sweep,
             "next_region": self._next,
@@ -124,7 +127,7 @@ class Rolling:
             raise StateError(f"the store's clusterer state is damaged ({error}): restore a backup") from error
         if len(found._regions) != len(profiles.cells):
             raise StateError("the store's clusterer state is damaged (regions do not fit): restore a backup")
-        found._told = found._core()
+        found._told = found._moving()
         return found
 
 
