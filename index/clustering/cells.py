@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from ops.errors import StateError
 _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 MOST_NEAR = 24
 """Cells that are looked at for a vector at most."""
+_SURE = 8
 
 
 class Cells:
@@ -27,7 +29,9 @@ class Cells:
     def __init__(self, tops: FloatArray, leaves: FloatArray, first: IntArray) -> None:
         """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
         self.tops, self.leaves, self.first = tops, leaves, first
-        self._tops, self._leaves = tops.T.astype(np.float64), leaves.T.astype(np.float64)
+        self._tops, self._leaves = tops.T.astype(np.float64), leaves.astype(np.float64)
+        self._nearest: Any = faiss.IndexFlatIP(leaves.shape[1])
+        self._nearest.add(np.ascontiguousarray(leaves))
         self._ranked: tuple[NDArray[np.float64], IntArray] | None = None
 
     def __len__(self) -> int:
@@ -42,20 +46,22 @@ class Cells:
             for top in np.unique(upper).tolist():
                 inside = np.flatnonzero(upper == top)
                 low, high = self.first[top], self.first[top + 1]
-                found[begin + inside] = low + (block[inside] @ self._leaves[:, low:high]).argmax(axis=1)
+                found[begin + inside] = low + (block[inside] @ self._leaves[low:high].T).argmax(axis=1)
         return found
 
     def near(self, rows: NDArray[np.float64], count: int) -> IntArray:
         """The cells ``(N, count)`` whose leaves are nearest to each row, best first; `MOST_NEAR` at most.
 
+        The first `_SURE` of them are put in order by sums in float64, so that rounding never decides which come first.
         The same array of rows is ranked once: vectors are compared with micro-clusters and with clusters.
         """
         if self._ranked is None or self._ranked[0] is not rows:
-            scores = rows @ self._leaves
-            most = min(MOST_NEAR, len(self))
-            best = np.argpartition(-scores, most - 1, axis=1)[:, :most]
-            order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
-            self._ranked = rows, np.take_along_axis(best, order, 1).astype(np.int64)
+            found: IntArray = self._nearest.search(rows.astype(np.float32), min(MOST_NEAR, len(self)))[1]
+            first = np.sort(found[:, :_SURE], axis=1)
+            scores = np.einsum("nkr,nr->nk", self._leaves[first], rows)
+            order = np.argsort(-scores, axis=1, kind="stable")
+            found[:, :_SURE] = np.take_along_axis(first, order, 1)
+            self._ranked = rows, found
         return self._ranked[1][:, :count]
 
     def pack(self) -> dict[str, bytes]:
