@@ -110,7 +110,7 @@ def _chairs_due(ingest: Ingest) -> ReconInput:
 
 
 def _reconstructed(given: ReconInput) -> ReconOutput:
-    output = _output(given, _found(), set(range(CHAIRS)), None, 12.0, "cpu")
+    output = _output(given, _found(), set(range(CHAIRS)), None, False, 12.0, "cpu")
     cameras = [msgspec.structs.replace(c, weight=0.0) if c.sample == STRANGER else c for c in output.cameras]
     return replace(output, cameras=cameras, artifacts={**output.artifacts, **_keypoints()})
 
