@@ -7,6 +7,7 @@ processes of their own, so that memory is that of the writer alone.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import nan
 from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +48,10 @@ _EXACT_BLOCK = 8192
 _CLUSTERS_OF_RIVER = 120
 _RADIUS = 0.8  # of DBSTREAM's micro-clusters: it finds one for each cluster of pictures
 _START_S = 3600.0
+_THREADS = "OMP_NUM_THREADS"
 Tell = Callable[[str], None]
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise StateError(f"{keep} is not empty; name a folder that is, or none")
     few = _CLUSTERS_OF_RIVER * OF_A_CLUSTER
-    rates = [rate for images in sorted({few, settings.vectors}) for rate in beside_river(images, settings, tell)]
+    streams = sorted({few, settings.vectors})
+    rates = [rate for images in streams for rate in _in_a_process(beside_river, images, settings)]
     with TemporaryDirectory(prefix="shapelode-scale-") as spare:
         folder = keep or Path(spare)
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,9 +131,6 @@ def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: 
         "longest batch, s": round(filled.longest, 2), **filled.facts,
     }  # fmt: skip
     return Report("scale", measures, facts)
-
-
-Fill = Callable[[Path, Settings, Tell], Filled]
 
 
 def _young(settings: Settings) -> Filled:
@@ -290,7 +293,7 @@ def _ingesting(folder: Path, settings: Settings) -> Iterator[float]:
     answers: Queue[float] = context.Queue()
     stop = context.Event()
     process = context.Process(target=_go_on, args=(folder, settings, answers, stop))
-    process.start()
+    _start(process)
     try:
         yield answers.get(timeout=_START_S)
     except Empty as error:
@@ -311,11 +314,11 @@ def _go_on(folder: Path, settings: Settings, answers: Queue[float], stop: Event)
     writer.close()
 
 
-def _in_a_process(work: Fill, folder: Path, settings: Settings) -> Filled:
+def _in_a_process(work: Callable[[Given, Settings, Tell], Result], given: Given, settings: Settings) -> Result:
     context = get_context("spawn")
-    answers: Queue[Filled] = context.Queue()
-    process = context.Process(target=_answered, args=(work, folder, settings, answers))
-    process.start()
+    answers: Queue[Result] = context.Queue()
+    process = context.Process(target=_answered, args=(work, given, settings, answers))
+    _start(process)
     while True:
         try:
             found = answers.get(timeout=1)
@@ -323,14 +326,25 @@ def _in_a_process(work: Fill, folder: Path, settings: Settings) -> Filled:
             return found
         except Empty as error:
             if not process.is_alive() and answers.empty():
-                raise StateError("the process that fills the library ended early") from error
+                raise StateError("a process of the benchmark ended early") from error
+
+
+def _start(process: SpawnProcess) -> None:
+    """Starts a process with one thread, as Ray starts the daemon's writer."""
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"
+    try:
+        process.start()
+    finally:
+        del os.environ[_THREADS]
+        os.environ |= {} if before is None else {_THREADS: before}
 
 
 def _answered(
-    work: Fill, folder: Path, settings: Settings,
-    answers: Queue[Filled],
+    work: Callable[[Given, Settings, Tell], Result], given: Given, settings: Settings,
+    answers: Queue[Result],
 ) -> None:  # fmt: skip
-    answers.put(work(folder, settings, Console(stderr=True, soft_wrap=True).print))
+    answers.put(work(given, settings, Console(stderr=True, soft_wrap=True).print))
 
 
 def memory_mib(which: str) -> float:
