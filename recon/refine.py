@@ -18,7 +18,7 @@ from recon.em import Model, doubt, render_features
 from recon.evidence import Evidence
 from recon.volume import Hypotheses, Volumes, build_volumes
 
-_PAIRS = 5  # of opposite perturbations that a view tries in each step
+_TRIALS = 12
 _STEPS = (1.0, 0.7, 0.5, 0.3, 0.2)
 _SPREAD = (math.radians(10), math.radians(7), math.radians(3), 0.06, 0.05, 0.05)
 
@@ -51,34 +51,6 @@ def judge(
         evidence: the ``n`` views.
         model: camera model.
     """
-    met = _meet(occupancy, features, angles, frame, evidence, model)
-    length = met.seen.norm(dim=-1).clamp_min(1e-6)
-    cosine_mean = (met.agreement / length).sum(-1) / met.both.clamp_min(1e-6)
-    return HeldOut(met.score, met.both / met.either, 1 - cosine_mean)
-
-
-@dataclass(frozen=True, slots=True)
-class _Meeting:
-    """Views and what is rendered at their candidates.
-
-    Attributes:
-        seen: ``(n, K, P^2, C)`` rendered features.
-        agreement: ``(n, K, P^2)`` of features on the common foreground.
-        both: ``(n, K)`` pixels of the common foreground.
-        either: ``(n, K)`` pixels of either foreground.
-        score: ``(n, K)``, see ``overlap_score``.
-    """
-
-    seen: Tensor
-    agreement: Tensor
-    both: Tensor
-    either: Tensor
-    score: Tensor
-
-
-def _meet(
-    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, evidence: Evidence, model: Model
-) -> _Meeting:
     shape = angles.shape[:2]
     alpha, seen = render_features(
         occupancy[None],
@@ -89,12 +61,14 @@ def _meet(
         evidence.pixels,
     )
     alpha, seen = alpha.reshape(*shape, -1), seen.reshape(*shape, alpha.shape[-1], -1)
+    agreement = torch.einsum("nkpc,npc->nkp", seen, evidence.features)
+    length = seen.norm(dim=-1).clamp_min(1e-6)
     common = alpha * evidence.masks[:, None]
-    agreement = common * torch.einsum("nkpc,npc->nkp", seen, evidence.features)
     both = common.sum(-1)
-    either = (alpha.sum(-1) + evidence.masks.sum(-1)[:, None] - both).clamp_min(1e-6)
-    score = (model.floor * both + (1 - model.floor) * agreement.sum(-1)) / either
-    return _Meeting(seen, agreement, both, either, score)
+    either = alpha.sum(-1) + evidence.masks.sum(-1)[:, None] - both
+    score = (common * (model.floor + (1 - model.floor) * agreement)).sum(-1) / either.clamp_min(1e-6)
+    cosine_mean = (common * agreement / length).sum(-1) / both.clamp_min(1e-6)
+    return HeldOut(score, both / either.clamp_min(1e-6), 1 - cosine_mean)
 
 
 def judge_held_out(volumes: Volumes, poses: Hypotheses, folds: Tensor, model: Model) -> HeldOut:
@@ -124,27 +98,20 @@ def wiggle(
     model: Model,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Perturbs poses ``(n, 3)`` and frames ``(n, 3)``, keeps the best; returns both and the score ``(n,)``.
-
-    Perturbations come in opposite pairs (antithetic variates: Hammersley & Morton, "A new Monte Carlo technique",
-    Mathematical Proceedings of the Cambridge Philosophical Society 52(3), 1956): where one way is worse, the other is
-    mostly better.
-    """
+    """Perturbs poses ``(n, 3)`` and frames ``(n, 3)``, keeps the best; returns both and the score ``(n,)``."""
     spread = angles.new_tensor(_SPREAD)
     low, high = model.elevations
-    pose, rows = torch.cat([angles, frame], -1), torch.arange(len(angles), device=angles.device)
-    pose[:, 1] = pose[:, 1].clamp(low, high)
-    score = _meet(occupancy, features, pose[:, None, :3], pose[:, None, 3:], evidence, model).score
+    pose = torch.cat([angles, frame], -1)
     for step in _STEPS:
-        half = torch.randn(len(pose), _PAIRS, 6, generator=generator).to(pose.device) * (spread * step)
-        noise = torch.cat([half, -half], 1)
+        noise = torch.randn(len(pose), _TRIALS, 6, generator=generator).to(pose.device) * (spread * step)
+        noise[:, 0] = 0
         trial = pose[:, None] + noise
         trial[..., 1] = trial[..., 1].clamp(low, high)
         trial[..., 3] = pose[:, None, 3] * noise[..., 3].exp()
-        found = _meet(occupancy, features, trial[..., :3], trial[..., 3:], evidence, model)
-        score, best = torch.cat([score, found.score], 1).max(1, keepdim=True)
-        pose = torch.cat([pose[:, None], trial], 1)[rows, best[:, 0]]
-    return pose[:, :3], pose[:, 3:], score[:, 0]
+        found = judge(occupancy, features, trial[..., :3], trial[..., 3:], evidence, model)
+        score, best = found.score.max(1)
+        pose = trial[torch.arange(len(pose), device=pose.device), best]
+    return pose[:, :3], pose[:, 3:], score
 
 
 def polish(
