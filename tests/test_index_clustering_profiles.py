@@ -30,7 +30,7 @@ def profiles(space: Space) -> CellProfiles:
     rows = space.apply(unit_rows(VECTORS)).astype(np.float32)
     found = CellProfiles(space, learn_cells(rows, 30))
     for cluster, row in enumerate(rows[:40], start=1):
-        found.put(cluster, row * 0.9)
+        found.put({cluster: row * 0.9})
     return found
 
 
@@ -56,7 +56,7 @@ def test_what_is_barred_or_dropped_is_passed_over(space: Space, profiles: CellPr
 def test_only_what_changed_is_written(space: Space, profiles: CellProfiles) -> None:
     assert len(profiles.changes()) == 40 and profiles.changes() == {}
     profiles.drop([3])
-    profiles.put(4, profiles._rows.of(np.array([5]))[0])
+    profiles.put({4: profiles._rows.of(np.array([5]))[0]})
     assert profiles.changes() == {"profile/3": None, "profile/4": profiles.pack()["profile/5"]}
     restored = CellProfiles(space, profiles.cells)
     restored.load(profiles.pack() | {"learnt": 7})

@@ -16,7 +16,7 @@ from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
 from index.clustering.profiles import CellProfiles
 from index.clustering.regroup import regroup
-from index.clustering.rolling import OUTGROWN, Rolling, begin, mean_rows, sample_of
+from index.clustering.rolling import OUTGROWN, Rolling, begin, sample_of
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
 from index.clustering.tabled import TabledClusterer
@@ -196,15 +196,9 @@ class OnlineLinkage(TabledClusterer):
         if space is None:
             return None
         rows = map_rows(space, table.totals)
-        rolling = begin(space, rows[sample], table)
+        rolling = begin(space, rows, sample, table, self._rolling)
         self._snapshot = rolling.profiles
         self._joiner = CellJoiner(table, space, self.same, rolling.profiles.cells, rows)
-        labels = table.clusters.copy()
-        labels[list(table.barred)] = OUTLIER  # what may leave at any time shapes no cluster
-        for cluster, profile in mean_rows(labels, rows, table.counts).items():
-            rolling.profiles.put(cluster, profile)
-        if self._rolling is not None:
-            rolling.profiles.succeed(self._rolling.profiles)
         release_free_memory()
         return rolling
 

@@ -13,6 +13,7 @@ from index.clustering.celled import CelledRows
 from index.clustering.cells import MOST_NEAR, Cells
 from index.clustering.growing import NONE
 from index.clustering.rows import Rows
+from index.clustering.snapshot import strongest
 from index.clustering.space import Space
 from index.records import OUTLIER
 from ops.errors import StateError
@@ -38,11 +39,15 @@ class CellProfiles:
         self._rows, self._held = Rows(rank), CelledRows(len(cells), rank)  # by cluster
         self._dirty: set[int] = set()
 
-    def put(self, cluster: int, profile: FloatArray) -> None:
-        """Sets the profile ``(r,)`` of a cluster."""
-        self._rows.put(cluster, profile)
-        self._held.put(np.array([cluster]), self.cells.place(profile[None]), profile[None])
-        self._dirty.add(cluster)
+    def put(self, profiles: Mapping[int, FloatArray]) -> None:
+        """Sets the profiles ``(r,)`` of clusters."""
+        if not profiles:
+            return
+        rows = np.stack(list(profiles.values()))
+        for cluster, row in zip(profiles, rows, strict=True):
+            self._rows.put(cluster, row)
+        self._held.put(np.array(list(profiles), np.int64), self.cells.place(rows), rows)
+        self._dirty |= profiles.keys()
 
     def drop(self, clusters: Iterable[int]) -> None:
         """Forgets clusters; those without a profile are passed over."""
@@ -70,7 +75,6 @@ class CellProfiles:
         self, rows: NDArray[np.float64], threshold: float, barred: frozenset[int] = frozenset()
     ) -> tuple[IntArray, FloatArray]:
         """The best cluster of each unit row of the space, and how strongly it belongs there, as `Snapshot.classify`."""
-        clusters, strengths = np.full(len(rows), OUTLIER, np.int64), np.zeros(len(rows), np.float32)
         near, count = self.cells.near(rows, MOST_NEAR), _CLOSEST + len(barred)
         ids = self._held.nearest(rows.astype(np.float32), near, count)
         # What half precision proposes is decided in float64; where that is equal, the older cluster is taken.
@@ -79,15 +83,7 @@ class CellProfiles:
         free = (ids != NONE) & ~np.isin(ids, list(barred))
         of, _ = np.nonzero(free)
         scores[free] = np.einsum("kr,kr->k", self._rows.of(ids[free]).astype(np.float64), rows[of])
-        order = np.arange(len(rows))
-        best = scores.argmax(axis=1)
-        top = scores[order, best]
-        scores[order, best] = -np.inf
-        second = np.maximum(scores.max(axis=1), 0.0)
-        inside = top >= threshold
-        clusters[inside] = ids[order, best][inside]
-        strengths[inside] = np.clip(1.0 - second / np.maximum(top, 1e-9), 0.0, 1.0)[inside]
-        return clusters, strengths
+        return strongest(scores, ids, threshold)
 
     def pack(self) -> dict[str, bytes]:
         """All profiles by name, as `changes` gives those that changed."""
@@ -105,13 +101,15 @@ class CellProfiles:
             StateError: a profile is of the wrong size.
         """
         rank = self.space.projection.shape[1]
+        found: dict[int, FloatArray] = {}
         for name, raw in packed.items():
             if not name.startswith(_KEY):
                 continue
             row = np.frombuffer(raw, "<f4").astype(np.float32)
             if len(row) != rank:
                 raise StateError(f"the store's clusterer state is damaged ({name}): restore a backup")
-            self.put(int(name[len(_KEY) :]), row)
+            found[int(name[len(_KEY) :])] = row
+        self.put(found)
         self._dirty.clear()
 
     def _raw(self, cluster: int) -> bytes:

@@ -80,8 +80,7 @@ class Rolling:
         """
         found = mean_rows(labels, rows, counts)
         self.profiles.drop(sorted(before - found.keys()))
-        for cluster, profile in found.items():
-            self.profiles.put(cluster, profile)
+        self.profiles.put(found)
 
     def pack(self) -> dict[str, Any]:
         """Everything, by name."""
@@ -131,9 +130,23 @@ class Rolling:
         return found
 
 
-def begin(space: Space, sample: FloatArray, table: MicroTable) -> Rolling:
-    """Learns the cells of a space from a sample ``(N, r)`` of its rows; knows no clusters yet."""
-    return Rolling(CellProfiles(space, learn_cells(sample, cells_for(len(table)))), len(table))
+def begin(space: Space, rows: FloatArray, sample: IntArray, table: MicroTable, before: Rolling | None) -> Rolling:
+    """Learns the cells of a space, and takes over the clusters as they are.
+
+    Args:
+        space: fitted anew.
+        rows: ``(M, r)`` micro-clusters in it.
+        sample: rows that cells are learnt from.
+        table: the micro-clusters.
+        before: whose place it takes.
+    """
+    found = Rolling(CellProfiles(space, learn_cells(rows[sample], cells_for(len(table)))), len(table))
+    labels = table.clusters.copy()
+    labels[list(table.barred)] = OUTLIER  # what may leave at any time shapes no cluster
+    found.profiles.put(mean_rows(labels, rows, table.counts))
+    if before is not None:
+        found.profiles.succeed(before.profiles)
+    return found
 
 
 def cells_for(micros: int) -> int:

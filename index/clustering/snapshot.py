@@ -43,14 +43,7 @@ class Snapshot:
         if not len(self.ids):
             return np.full(n, OUTLIER, np.int64), np.zeros(n, np.float32)
         scores = rows @ self.profiles.T.astype(np.float64)
-        order = np.arange(n)
-        best = scores.argmax(axis=1)
-        top = scores[order, best]
-        scores[order, best] = -np.inf
-        second = np.maximum(scores.max(axis=1), 0.0)
-        inside = top >= threshold
-        strength = np.where(inside, np.clip(1.0 - second / np.maximum(top, 1e-9), 0.0, 1.0), 0.0)
-        return np.where(inside, self.ids[best], OUTLIER), strength.astype(np.float32)
+        return strongest(scores, np.broadcast_to(self.ids, scores.shape), threshold)
 
     def without(self, clusters: Sequence[int]) -> Snapshot:
         """The snapshot as if there were no such clusters."""
@@ -64,6 +57,24 @@ class Snapshot:
             "profile_ids": np.asarray(self.ids, "<i8").tobytes(),
             "profiles": _raw(self.profiles),
         }
+
+
+def strongest(scores: NDArray[np.float64], ids: NDArray[np.int64], threshold: float) -> tuple[IntArray, FloatArray]:
+    """The cluster of greatest score of each row, the first of equals, and how strongly the row belongs there.
+
+    Args:
+        scores: ``(N, K)`` mean similarities to clusters, K at least 1; used up.
+        ids: ``(N, K)`` which clusters these are.
+        threshold: score from which a row belongs to a cluster at all.
+    """
+    order = np.arange(len(scores))
+    best = scores.argmax(axis=1)
+    top = scores[order, best]
+    scores[order, best] = -np.inf
+    second = np.maximum(scores.max(axis=1), 0.0)
+    inside = top >= threshold
+    strength = np.where(inside, np.clip(1.0 - second / np.maximum(top, 1e-9), 0.0, 1.0), 0.0)
+    return np.where(inside, ids[order, best], OUTLIER), strength.astype(np.float32)
 
 
 def make_snapshot(space: Space, rows: NDArray[np.float64], counts: IntArray, clusters: IntArray) -> Snapshot:
