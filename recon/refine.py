@@ -18,9 +18,12 @@ from recon.em import Model, doubt, render_features
 from recon.evidence import Evidence
 from recon.volume import Hypotheses, Volumes, build_volumes
 
-_TRIALS = 12
+_TRIALS = 11  # perturbations that a view tries in each step
+_PAIRS = 5  # opposite ones that it tries instead where it is placed once and for all
 _STEPS = (1.0, 0.7, 0.5, 0.3, 0.2)
 _SPREAD = (math.radians(10), math.radians(7), math.radians(3), 0.06, 0.05, 0.05)
+
+Perturb = Callable[[int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,34 @@ def judge(
         evidence: the ``n`` views.
         model: camera model.
     """
+    met = _meet(occupancy, features, angles, frame, evidence, model)
+    length = met.seen.norm(dim=-1).clamp_min(1e-6)
+    cosine_mean = (met.agreement / length).sum(-1) / met.both.clamp_min(1e-6)
+    return HeldOut(met.score, met.both / met.either, 1 - cosine_mean)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Views and what is rendered at their candidates.
+
+    Attributes:
+        seen: ``(n, K, P^2, C)`` rendered features.
+        agreement: ``(n, K, P^2)`` of features on the common foreground.
+        both: ``(n, K)`` pixels of the common foreground.
+        either: ``(n, K)`` pixels of either foreground.
+        score: ``(n, K)``, see ``overlap_score``.
+    """
+
+    seen: Tensor
+    agreement: Tensor
+    both: Tensor
+    either: Tensor
+    score: Tensor
+
+
+def _meet(
+    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, evidence: Evidence, model: Model
+) -> _Meeting:
     shape = angles.shape[:2]
     alpha, seen = render_features(
         occupancy[None],
@@ -61,14 +92,12 @@ def judge(
         evidence.pixels,
     )
     alpha, seen = alpha.reshape(*shape, -1), seen.reshape(*shape, alpha.shape[-1], -1)
-    agreement = torch.einsum("nkpc,npc->nkp", seen, evidence.features)
-    length = seen.norm(dim=-1).clamp_min(1e-6)
     common = alpha * evidence.masks[:, None]
+    agreement = common * torch.einsum("nkpc,npc->nkp", seen, evidence.features)
     both = common.sum(-1)
-    either = alpha.sum(-1) + evidence.masks.sum(-1)[:, None] - both
-    score = (common * (model.floor + (1 - model.floor) * agreement)).sum(-1) / either.clamp_min(1e-6)
-    cosine_mean = (common * agreement / length).sum(-1) / both.clamp_min(1e-6)
-    return HeldOut(score, both / either.clamp_min(1e-6), 1 - cosine_mean)
+    either = (alpha.sum(-1) + evidence.masks.sum(-1)[:, None] - both).clamp_min(1e-6)
+    score = (model.floor * both + (1 - model.floor) * agreement.sum(-1)) / either
+    return _Meeting(seen, agreement, both, either, score)
 
 
 def judge_held_out(volumes: Volumes, poses: Hypotheses, folds: Tensor, model: Model) -> HeldOut:
@@ -89,6 +118,22 @@ def judge_held_out(volumes: Volumes, poses: Hypotheses, folds: Tensor, model: Mo
     return HeldOut(*parts)
 
 
+def independent(count: int, generator: torch.Generator) -> Tensor:
+    """Perturbations ``(count, T, 6)`` that have nothing to do with each other."""
+    # The first is drawn for nothing, as when the pose itself was tried again in its place: a seed gives what it gave.
+    return torch.randn(count, 1 + _TRIALS, 6, generator=generator)[:, 1:]
+
+
+def opposite(count: int, generator: torch.Generator) -> Tensor:
+    """Perturbations ``(count, T, 6)`` in opposite pairs: where one way is worse, the other is mostly better.
+
+    Antithetic variates (Hammersley & Morton, "A new Monte Carlo technique", Mathematical Proceedings of the Cambridge
+    Philosophical Society 52(3), 1956). Ten of them place a view as well as eleven independent ones.
+    """
+    half = torch.randn(count, _PAIRS, 6, generator=generator)
+    return torch.cat([half, -half], 1)
+
+
 def wiggle(
     occupancy: Tensor,
     features: Tensor,
@@ -97,21 +142,34 @@ def wiggle(
     evidence: Evidence,
     model: Model,
     generator: torch.Generator,
+    perturb: Perturb = independent,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Perturbs poses ``(n, 3)`` and frames ``(n, 3)``, keeps the best; returns both and the score ``(n,)``."""
+    """Perturbs poses ``(n, 3)`` and frames ``(n, 3)``, keeps the best; returns both and the score ``(n,)``.
+
+    Args:
+        occupancy: ``(D, D, D)`` of one volume.
+        features: ``(D^3, C)``.
+        angles: ``(n, 3)`` where to begin.
+        frame: ``(n, 3)``.
+        evidence: the ``n`` views.
+        model: camera model.
+        generator: source of the perturbations.
+        perturb: draws ``(n, T, 6)`` standard normal ones of so many views.
+    """
     spread = angles.new_tensor(_SPREAD)
     low, high = model.elevations
-    pose = torch.cat([angles, frame], -1)
+    pose, rows = torch.cat([angles, frame], -1), torch.arange(len(angles), device=angles.device)
+    pose[:, 1] = pose[:, 1].clamp(low, high)
+    score = _meet(occupancy, features, pose[:, None, :3], pose[:, None, 3:], evidence, model).score
     for step in _STEPS:
-        noise = torch.randn(len(pose), _TRIALS, 6, generator=generator).to(pose.device) * (spread * step)
-        noise[:, 0] = 0
+        noise = perturb(len(pose), generator).to(pose.device) * (spread * step)
         trial = pose[:, None] + noise
         trial[..., 1] = trial[..., 1].clamp(low, high)
         trial[..., 3] = pose[:, None, 3] * noise[..., 3].exp()
-        found = judge(occupancy, features, trial[..., :3], trial[..., 3:], evidence, model)
-        score, best = found.score.max(1)
-        pose = trial[torch.arange(len(pose), device=pose.device), best]
-    return pose[:, :3], pose[:, 3:], score
+        found = _meet(occupancy, features, trial[..., :3], trial[..., 3:], evidence, model)
+        score, best = torch.cat([score, found.score], 1).max(1, keepdim=True)
+        pose = torch.cat([pose[:, None], trial], 1)[rows, best[:, 0]]
+    return pose[:, :3], pose[:, 3:], score[:, 0]
 
 
 def polish(
