@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from actors.cameras import camera_records
 from actors.device import claim_cores, claim_device, releasing_memory
 from actors.keypoints import keypoints_file
 from actors.plan import ReconstructorOptions
@@ -22,7 +23,6 @@ from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
 from index.form import pack, spectrum
 from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
-from index.records import CameraRecord
 from ops.faults import reach
 from recon import (
     Cameras,
@@ -143,9 +143,9 @@ def _output(
     if shape is None:
         return replace(_shapeless(given, found.verdict, found.reason, seconds, device), warm=warm)
     quality, mesh = shape.quality, shape.mesh
-    cameras = _camera_records(found.ids.tolist(), shape.cameras, fitted)
+    cameras = camera_records(found.ids.tolist(), shape.cameras, fitted)
     if trial is not None:
-        cameras += _camera_records(list(given.held_out), trial.cameras, set())
+        cameras += camera_records(list(given.held_out), trial.cameras, set())
     return ReconOutput(
         job=given.job,
         verdict=found.verdict,
@@ -165,7 +165,16 @@ def _output(
         device=device,
         held_out=trial.images if trial is not None else 0,
         held_out_loss=trial.loss if trial is not None else 0.0,
+        certainty=_certainty(shape.cameras),
     )
+
+
+def _certainty(cameras: Cameras) -> float | None:
+    """Share of the cameras that should be right, of images that are no strangers."""
+    kept = cameras.weight > 0
+    if cameras.alternatives is None or not kept.any():
+        return None
+    return float(cameras.alternatives.certainty[kept].mean())
 
 
 def _shapeless(
@@ -184,19 +193,3 @@ def _artifacts(found: Reconstruction, mesh: Mesh) -> dict[str, bytes]:
     Image.fromarray(render_preview(mesh, transparent=True)).save(picture, "PNG", optimize=True)
     form = pack(spectrum(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64)))
     return {FIELD: found.to_bytes(), MESH: mesh_to_bytes(mesh, "ply"), PREVIEW: picture.getvalue(), FORM: form}
-
-
-def _camera_records(samples: list[int], cameras: Cameras, fitted: set[int]) -> list[CameraRecord]:
-    return [
-        CameraRecord(
-            sample=sample,
-            R=tuple(tuple(float(v) for v in row) for row in cameras.R[i]),  # type: ignore[arg-type]
-            t=tuple(float(v) for v in cameras.t[i]),  # type: ignore[arg-type]
-            fov=float(np.degrees(cameras.fov[i])),
-            offset=(float(cameras.offset[i, 0]), float(cameras.offset[i, 1])),
-            loss=float(cameras.loss[i]),
-            weight=float(cameras.weight[i]),
-            fitted=sample in fitted,
-        )
-        for i, sample in enumerate(samples)
-    ]

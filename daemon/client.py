@@ -215,9 +215,9 @@ class Client:
         query = {"version": version, "original": original}
         return self._get(f"/v1/shapes/{shape}/keypoints", Keypoints, query)
 
-    def export(self, shape: int, format: str = "glb", version: int | None = None) -> bytes:
-        """A shape as a file for other programs."""
-        return self._fetch(f"/v1/shapes/{shape}/export", {"format": format, "version": version})
+    def export(self, shape: int, format: str = "glb", version: int | None = None, sure: float = 0.0) -> bytes:
+        """A shape as a file for other programs; of its images only those whose cameras are as certain."""
+        return self._fetch(f"/v1/shapes/{shape}/export", {"format": format, "version": version, "sure": sure})
 
     def crop(self, image: int) -> bytes:
         """An image's crop as JPEG."""

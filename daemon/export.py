@@ -18,6 +18,8 @@ from ops.errors import ConfigError, NotFoundError, StateError
 if TYPE_CHECKING:
     import trimesh
 
+    from daemon.formats.scene import Scene
+
 Format = Literal[
     "glb", "obj", "ply", "usdz", "cameras", "colmap", "nerfstudio", "masks", "coordinates", "keypoints", "dataset"
 ]
@@ -46,7 +48,7 @@ _SUFFIXES: dict[Format, str] = {
 }
 
 
-def export(library: Library, shape: int, version: int | None, kind: Format) -> bytes:
+def export(library: Library, shape: int, version: int | None, kind: Format, sure: float = 0.0) -> bytes:
     """A shape in one of the export formats.
 
     Vertices are in the object frame: right-handed, y up, centred, longest side 1. Colours are per vertex. How cameras
@@ -59,11 +61,19 @@ def export(library: Library, shape: int, version: int | None, kind: Format) -> b
         kind: ``glb``, ``obj``, ``ply`` or ``usdz`` for the mesh; ``cameras`` for the cameras as we keep them and
             ``keypoints``, as JSON; a zip archive for ``colmap``, ``nerfstudio``, ``masks`` and ``coordinates``; a
             webdataset shard for ``dataset``.
+        sure: least certainty of the cameras that are written, for formats with images.
 
     Raises:
-        NotFoundError: no such shape or version, or it has no mesh or no images.
+        NotFoundError: no such shape or version, or it has no mesh, or no images with cameras as sure.
+        ConfigError: cameras of a certainty are asked for in a format without images.
         StateError: the stored mesh is damaged.
     """
+    if (write := _SCENES.get(kind)) is not None:
+        from daemon.formats.scene import scene_of
+
+        return write(library, scene_of(library, shape, version, sure))
+    if sure > 0:
+        raise ConfigError(f"{kind} has no images to choose by certainty; {', '.join(_SCENES)} have")
     return _WRITERS[kind](library, shape, version)
 
 
@@ -96,35 +106,40 @@ def _cameras(library: Library, shape: int, version: int | None) -> bytes:
     )
 
 
-def _colmap(library: Library, shape: int, version: int | None) -> bytes:
-    from daemon.formats import archive, colmap, scene
+def _colmap(library: Library, scene: Scene) -> bytes:
+    from daemon.formats import archive, colmap
     from daemon.keypoints import read_keypoints
 
-    found = scene.scene_of(library, shape, version)
+    shape, version = scene.shape.id, scene.shape.version
     keypoints = None
     with suppress(NotFoundError):  # the version is there, so it has none
-        keypoints = read_keypoints(library, shape, found.shape.version)
-    return archive.zipped(colmap.files(library, found, stored_mesh(library, shape, version), keypoints))
+        keypoints = read_keypoints(library, shape, version)
+    return archive.zipped(colmap.files(library, scene, stored_mesh(library, shape, version), keypoints))
 
 
-def _nerfstudio(library: Library, shape: int, version: int | None) -> bytes:
-    from daemon.formats import archive, nerfstudio, scene
+def _nerfstudio(library: Library, scene: Scene) -> bytes:
+    from daemon.formats import archive, nerfstudio
 
-    found = scene.scene_of(library, shape, version)
-    return archive.zipped(nerfstudio.files(library, found, _ply(library, shape, version)))
-
-
-def _masks(library: Library, shape: int, version: int | None) -> bytes:
-    from daemon.formats import archive, scene
-
-    found = scene.scene_of(library, shape, version)
-    return archive.zipped(scene.pictures(library, found, "images/{}.jpg", "masks/{}.png"))
+    return archive.zipped(nerfstudio.files(library, scene, _ply(library, scene.shape.id, scene.shape.version)))
 
 
-def _coordinates(library: Library, shape: int, version: int | None) -> bytes:
-    from daemon.formats import archive, coordinates, scene
+def _masks(library: Library, scene: Scene) -> bytes:
+    from daemon.formats import archive
+    from daemon.formats.scene import pictures
 
-    return archive.zipped(coordinates.files(library, scene.scene_of(library, shape, version)))
+    return archive.zipped(pictures(library, scene, "images/{}.jpg", "masks/{}.png"))
+
+
+def _coordinates(library: Library, scene: Scene) -> bytes:
+    from daemon.formats import archive, coordinates
+
+    return archive.zipped(coordinates.files(library, scene))
+
+
+def _dataset(library: Library, scene: Scene) -> bytes:
+    from daemon.formats.dataset import shape_tar
+
+    return shape_tar(library, scene)
 
 
 def _keypoints(library: Library, shape: int, version: int | None) -> bytes:
@@ -133,24 +148,20 @@ def _keypoints(library: Library, shape: int, version: int | None) -> bytes:
     return msgspec.json.format(msgspec.json.encode(read_keypoints(library, shape, version)), indent=1)
 
 
-def _dataset(library: Library, shape: int, version: int | None) -> bytes:
-    from daemon.formats import dataset, scene
-
-    return dataset.shape_tar(library, scene.scene_of(library, shape, version))
-
-
+_SCENES: dict[Format, Callable[[Library, Scene], bytes]] = {
+    "colmap": _colmap,
+    "nerfstudio": _nerfstudio,
+    "masks": _masks,
+    "coordinates": _coordinates,
+    "dataset": _dataset,
+}
 _WRITERS: dict[Format, Callable[[Library, int, int | None], bytes]] = {
     "glb": _glb,
     "obj": _obj,
     "ply": _ply,
     "usdz": _usdz,
     "cameras": _cameras,
-    "colmap": _colmap,
-    "nerfstudio": _nerfstudio,
-    "masks": _masks,
-    "coordinates": _coordinates,
     "keypoints": _keypoints,
-    "dataset": _dataset,
 }
 
 

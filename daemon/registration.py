@@ -12,6 +12,8 @@ from PIL import Image
 
 from index.jobs import FIELD
 from index.library import Library
+from index.reading import camera_summary
+from index.summaries import PoseSummary
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import StateError
 
@@ -32,6 +34,8 @@ class Registration:
         azimuth: degrees around the shape, 0 at its front.
         elevation: degrees above its horizon.
         loss: reprojection loss in [0, 1].
+        certainty: odds, of 1, that it was taken from there; None if the shape is too old to tell.
+        alternatives: with their odds, other cameras it may have been taken with, the likeliest first.
         stranger: the image does not seem to show this shape.
         overlay: the shape drawn over the crop, a PNG in base64.
     """
@@ -44,6 +48,8 @@ class Registration:
     azimuth: float
     elevation: float
     loss: float
+    certainty: float | None
+    alternatives: tuple[PoseSummary, ...]
     stranger: bool
     overlay: str
 
@@ -55,7 +61,8 @@ def register_view(library: Library, backbone: Backbone, view: ObjectView, shape:
         NotFoundError: there is no such version.
         StateError: the stored field is damaged.
     """
-    from actors.views import make_views  # torch takes seconds to import
+    from actors.cameras import camera_records  # torch takes seconds to import
+    from actors.views import make_views
     from ops.errors import ReconstructionError
     from recon import Reconstruction, register, render_overlay
 
@@ -67,16 +74,19 @@ def register_view(library: Library, backbone: Backbone, view: ObjectView, shape:
         raise StateError(f"version {version} of shape {shape} can't be registered to: {error}") from error
     assert known.shape is not None  # or it could not be registered to
     azimuth, elevation = viewpoint(cameras.R[0])
+    found = camera_summary(camera_records([0], cameras, ())[0])
     return Registration(
-        R=tuple(tuple(float(value) for value in row) for row in cameras.R[0]),
-        t=tuple(float(value) for value in cameras.t[0]),
-        fov=float(np.degrees(cameras.fov[0])),
-        offset=tuple(float(value) for value in cameras.offset[0]),
+        R=found.R,
+        t=found.t,
+        fov=found.fov,
+        offset=found.offset,
         box=view.box,
         azimuth=azimuth,
         elevation=elevation,
-        loss=float(cameras.loss[0]),
-        stranger=not cameras.weight[0] > 0,
+        loss=found.loss,
+        certainty=found.certainty,
+        alternatives=found.alternatives,
+        stranger=not found.weight > 0,
         overlay=_png(render_overlay(known.shape.mesh, cameras, 0, view.crop)),
     )
 

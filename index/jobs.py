@@ -108,6 +108,7 @@ class ReconOutput:
         held_out: images that neither it nor the version before was fitted to, and that show either of them: its judges.
         held_out_loss: its loss on these.
         misfits: images that fit the shape at no pose, ascending.
+        certainty: share of the cameras of the images it was fitted to that should be right; None where nobody asked.
         stands: it searched for what fits better than the published version and found nothing; there is no result.
     """
 
@@ -130,6 +131,7 @@ class ReconOutput:
     held_out: int = 0
     held_out_loss: float = 0.0
     misfits: tuple[int, ...] = ()
+    certainty: float | None = None
     stands: bool = False
 
 

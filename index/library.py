@@ -16,6 +16,7 @@ from index.migrations import check_current
 from index.moments import change_summary, moment, shapes_at
 from index.paging import check_limit, decode_cursor, decode_name, paginate
 from index.reading import (
+    camera_summary,
     cluster_summary,
     current_versions,
     image_of,
@@ -313,7 +314,7 @@ class Library:
             stored = txn.get(CAMERAS, (shape, found.source or found.version)) or []
             gone = txn.count(DELETED) > 0
             records = [r for r in stored if not gone or txn.get(DELETED, r.sample) is None]
-        return [CameraSummary(r.sample, r.R, r.t, r.fov, r.offset, r.loss, r.weight) for r in records]
+        return [camera_summary(record) for record in records]
 
     def artifact(self, shape: int, name: str, version: int | None = None) -> bytes:
         """A file of a version: ``field.safetensors``, ``mesh.ply``, ``preview.png`` or ``keypoints.json``.

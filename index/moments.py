@@ -85,7 +85,7 @@ def shape_summary(r: ShapeRecord, cluster: ClusterRecord, images: int) -> ShapeS
         r.cluster, r.version, r.outcome, r.verdict, r.reason, images, r.views, r.loss, r.baseline_loss,
         r.silhouette_iou, r.feature_distance, r.warm, r.seconds, r.vertices, r.faces, r.at, r.time,
         max(cluster.size - cluster.attempted_size, 0), cluster.name, cluster.tags, cluster.pinned, cluster.hidden,
-        r.judge, r.before, r.held_out, r.held_out_loss, r.level, r.source,
+        r.judge, r.before, r.held_out, r.held_out_loss, r.level, r.source, r.certainty,
     )  # fmt: skip
 
 

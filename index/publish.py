@@ -167,7 +167,7 @@ def _record(txn: Transaction, output: ReconOutput, judgement: Judgement) -> int:
         seconds=output.seconds, vertices=output.vertices, faces=output.faces, at=txn.counters().next_sample,
         time=wall_time(), attempt=output.job.attempt + 1, size=output.job.size,
         before=output.job.version, judge=judgement.judge, held_out=output.held_out,
-        held_out_loss=output.held_out_loss, level=judgement.level,
+        held_out_loss=output.held_out_loss, level=judgement.level, certainty=output.certainty,
     )  # fmt: skip
     txn.put(SHAPES, place, record)
     txn.put(CAMERAS, place, output.cameras)

@@ -9,9 +9,17 @@ from typing import TypeVar
 from index.copies import count_copies
 from index.moments import shape_summary
 from index.paging import decode_cursor
-from index.records import OUTLIER, ClusterRecord, Identity, SampleRecord, ShapeRecord, ShardRecord
+from index.records import OUTLIER, CameraRecord, ClusterRecord, Identity, SampleRecord, ShapeRecord, ShardRecord
 from index.store import Transaction
-from index.summaries import ClusterSummary, ImageSummary, LibraryStatus, ShapeSummary, ShardSummary
+from index.summaries import (
+    CameraSummary,
+    ClusterSummary,
+    ImageSummary,
+    LibraryStatus,
+    PoseSummary,
+    ShapeSummary,
+    ShardSummary,
+)
 from index.tables import (
     CLUSTER_MICROS,
     CLUSTERS,
@@ -27,6 +35,14 @@ from index.tables import (
 from ops.errors import ConfigError, NotFoundError
 
 T = TypeVar("T")
+
+
+def camera_summary(record: CameraRecord) -> CameraSummary:
+    """A camera as readers see it."""
+    return CameraSummary(
+        record.sample, record.R, record.t, record.fov, record.offset, record.loss, record.weight, record.certainty,
+        tuple(PoseSummary(pose.R, pose.t, pose.fov, pose.offset, pose.weight) for pose in record.alternatives),
+    )  # fmt: skip
 
 
 def member_ids(txn: Transaction, cluster: int) -> list[int]:

@@ -230,21 +230,38 @@ class ChangeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     loss: float = 0.0
 
 
+Rotation = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+
+
+class PoseRecord(msgspec.Struct, frozen=True):
+    """Another pose that an image may have been taken from, as a camera like `CameraRecord`, and its odds."""
+
+    R: Rotation
+    t: tuple[float, float, float]
+    fov: float
+    offset: tuple[float, float]
+    weight: float
+
+
 class CameraRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Recovered camera of one member image (PyTorch3D axes, ``x_cam = R @ x_obj + t``, of its crop).
 
     ``fov`` is in degrees, ``offset`` in half crop sides (x right, y down); ``weight`` 0 marks a stranger. The version
-    was not ``fitted`` to images that it was judged by or that were only registered to it.
+    was not ``fitted`` to images that it was judged by or that were only registered to it. ``certainty`` is the odds, of
+    1, that it is right, None where nobody has asked; ``alternatives`` are other poses that the image may have been
+    taken from.
     """
 
     sample: int
-    R: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    R: Rotation
     t: tuple[float, float, float]
     fov: float
     offset: tuple[float, float]
     loss: float
     weight: float
     fitted: bool = True
+    certainty: float | None = None
+    alternatives: tuple[PoseRecord, ...] = ()
 
 
 class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -277,6 +294,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         level: loss of the first version times the ratios by which versions up to this one improved on the one before;
             falls with every publication.
         source: the version whose files and cameras are this one's, 0 if it has its own.
+        certainty: share of the cameras of these images that should be right; None where nobody has asked.
     """
 
     cluster: int
@@ -303,6 +321,7 @@ class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     held_out_loss: float = 0.0
     level: float = 0.0
     source: int = 0
+    certainty: float | None = None
 
     @property
     def content(self) -> int:

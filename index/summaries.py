@@ -52,7 +52,8 @@ class ShapeSummary:
     ``images``, ``growth`` and what people say of it are those of its cluster today. It was compared with the version
     ``before`` on ``held_out`` images that neither was fitted to: ``held_out_loss`` against ``baseline_loss``; ``level``
     is the first version's loss times all such ratios and only falls. ``judge`` is what decided; where that is a person,
-    who rolled back, files and cameras are those of version ``source``.
+    who rolled back, files and cameras are those of version ``source``. ``certainty`` is the share of its cameras that
+    should be right, None for versions of before this was asked.
     """
 
     id: int
@@ -83,6 +84,7 @@ class ShapeSummary:
     held_out_loss: float
     level: float
     source: int
+    certainty: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,23 @@ class ImageSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PoseSummary:
+    """Another camera that an image may have been taken with; ``weight`` is its odds, of 1."""
+
+    R: tuple[tuple[float, ...], ...]
+    t: tuple[float, float, float]
+    fov: float
+    offset: tuple[float, float]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSummary:
-    """Camera of one member image: PyTorch3D axes, ``x_cam = R @ x_obj + t``; angles in degrees."""
+    """Camera of one member image: PyTorch3D axes, ``x_cam = R @ x_obj + t``; angles in degrees.
+
+    Its ``certainty`` is the odds, of 1, that it is right, None in versions of before this was asked. The odds of the
+    ``alternatives``, likeliest first, and those that the image was taken from elsewhere make up the rest.
+    """
 
     image: int
     R: tuple[tuple[float, ...], ...]
@@ -121,6 +138,8 @@ class CameraSummary:
     offset: tuple[float, float]
     loss: float
     weight: float
+    certainty: float | None
+    alternatives: tuple[PoseSummary, ...]
 
 
 @dataclass(frozen=True, slots=True)

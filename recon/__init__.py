@@ -15,9 +15,10 @@ from recon.progress import Progress, ProgressCallback
 from recon.register import register
 from recon.result import Reconstruction, Shape, VoxelField
 from recon.structure import Structure, find_structure
-from recon.types import Cameras, Mesh, Quality, Verdict, Viewpoints, Views
+from recon.types import Alternatives, Cameras, Mesh, Quality, Verdict, Viewpoints, Views
 
 __all__ = [
+    "Alternatives",
     "Cameras",
     "FeatureBasis",
     "Mesh",

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from recon.evidence import Evidence
 from recon.geometry import angles_of, rotation
-from recon.types import Cameras
+from recon.types import CAMERA_ARRAYS, Alternatives, Cameras
 
 _NEAREST = 1e-3
 """Least depth in object units; what lies behind a camera lands far outside its picture."""
@@ -121,12 +121,20 @@ def from_cameras(cameras: Cameras, evidence: Evidence, place: Placement) -> tupl
 
 def select_cameras(cameras: Cameras, index: NDArray[np.int64]) -> Cameras:
     """The cameras at ``index``, in its order."""
-    return Cameras(*(getattr(cameras, name)[index] for name in Cameras.__slots__))
+    others = cameras.alternatives
+    part = others and Alternatives(*(getattr(others, name)[index] for name in Alternatives.__slots__))
+    return Cameras(*(getattr(cameras, name)[index] for name in CAMERA_ARRAYS), alternatives=part)
 
 
 def join_cameras(parts: Sequence[Cameras]) -> Cameras:
-    """The cameras of all parts, in their order."""
-    return Cameras(*(np.concatenate([getattr(part, name) for part in parts]) for name in Cameras.__slots__))
+    """The cameras of all parts, in their order; alternatives only if all parts have them."""
+    known = [part.alternatives for part in parts if part.alternatives is not None]
+    others = Alternatives(*_joined(Alternatives.__slots__, known)) if len(known) == len(parts) else None
+    return Cameras(*_joined(CAMERA_ARRAYS, parts), alternatives=others)
+
+
+def _joined(names: Sequence[str], parts: Sequence[Cameras] | Sequence[Alternatives]) -> list[NDArray[np.float32]]:
+    return [np.concatenate([getattr(part, name) for part in parts]) for name in names]
 
 
 def _array(x: Tensor) -> NDArray[np.float32]:

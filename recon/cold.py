@@ -37,12 +37,14 @@ class Found:
         folds: ``(N,)`` folds its scores were held out by.
         round_about: whether it is a surface of revolution.
         density: ``(J, J, J)`` occupancy of an earlier refinement in the volume of these poses; None without one.
+        given: the poses were told and not searched for.
     """
 
     poses: Hypotheses
     folds: torch.Tensor
     round_about: bool = False
     density: torch.Tensor | None = None
+    given: bool = False
 
 
 def add_half_turned(

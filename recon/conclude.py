@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recon.alternatives import PLACING_FLOOR, find_modes, grid_of, with_alternatives
 from recon.camera import Placement, join_cameras, select_cameras, to_cameras
 from recon.cold import Found
 from recon.config import ReconConfig
-from recon.em import Model
+from recon.em import Model, search_scores
 from recon.evidence import FeatureBasis
 from recon.given import Given
 from recon.guess import prior_of
@@ -24,7 +25,7 @@ from recon.progress import Reporter
 from recon.refine import HeldOut, judge_held_out
 from recon.register import STRANGER_SHARE, evidence_for, register_evidence
 from recon.result import NO_DENSITY, Reconstruction, Shape, VoxelField
-from recon.types import Quality, Verdict, Views
+from recon.types import Cameras, Quality, Verdict, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
 
 _FEATURE_FLOOR = 0.05
@@ -168,7 +169,23 @@ def _build_shape(final: _Final, model: Model, basis: FeatureBasis, views: Views,
         views=int(kept.sum()),
     )
     cameras = to_cameras(poses.angles[0], poses.frame[0], model.evidence, place, loss, poses.weight[0])
+    if not found.round_about:
+        cameras, quality = _weighed(cameras, quality, volumes, final, model, place)
     return Shape(cameras, _field(volumes, basis, place, model, final), finish_mesh(body, place, colors), quality)
+
+
+def _weighed(
+    cameras: Cameras, quality: Quality, volumes: Volumes, final: _Final, model: Model, place: Placement
+) -> tuple[Cameras, Quality]:
+    """The cameras with what else they might be, unless they were given, and the margin that tells."""
+    found, candidates = final.found, grid_of(model)
+    placing = replace(model, floor=PLACING_FLOOR)
+    scores, frames = search_scores(volumes, placing, found.folds, candidates)
+    modes = find_modes(scores[0], candidates, found.poses.angles[0])
+    level = float(modes.margin[found.poses.weight[0] > 0].mean())
+    if not found.given:
+        cameras = with_alternatives(cameras, modes, level, candidates, frames[0], model.evidence, place)
+    return cameras, replace(quality, margin=level)
 
 
 def _field(volumes: Volumes, basis: FeatureBasis, place: Placement, model: Model, final: _Final) -> VoxelField:

@@ -45,4 +45,4 @@ def known_start(model: Model, config: ReconConfig, rotations: NDArray[np.float32
     for _ in range(_ROUNDS):
         volumes = build_volumes(poses, model.evidence, folds, config.fine.resolution, model.distance, model.mirror)
         poses = Hypotheses(angles, volumes.frame, weight, poses.score)
-    return Found(poses, folds)
+    return Found(poses, folds, given=True)

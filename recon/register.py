@@ -12,21 +12,19 @@ from dataclasses import replace
 import torch
 
 from ops.errors import ReconstructionError
+from recon.alternatives import PLACING_FLOOR, find_modes, grid_of, with_alternatives
 from recon.camera import to_cameras
 from recon.config import ReconConfig
 from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
 from recon.guess import Prior, lean_up, leant, prior_of
-from recon.refine import judge, wiggle
+from recon.refine import judge, opposite, wiggle
 from recon.render import framing
 from recon.result import Reconstruction, Shape
 from recon.types import Cameras, Views
 
-_AZIMUTHS, _ELEVATIONS = 48, 8
 _TILT = 0.5
 """Weight of guessed elevations, in standard deviations of a view's scores for each nat."""
-_FLOOR = 0.05
-"""Share of silhouettes in the score that views are placed by."""
 STRANGER_SHARE = 0.5
 """A view that scores below this share of the shape's own mean score is a stranger."""
 
@@ -49,7 +47,7 @@ def register(
         device: torch device to compute on.
 
     Returns:
-        Cameras with the loss of each view; weight 0 for strangers.
+        Cameras with the loss of each view, and alternatives to them; weight 0 for strangers.
 
     Raises:
         ReconstructionError: if there is no shape or the features have another number of channels.
@@ -87,16 +85,21 @@ def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, con
     field, generator = shape.field, torch.Generator().manual_seed(seed)
     base = Model.of(evidence, config)
     model = Model(evidence, field.place.distance, field.mirror, field.floor, base.elevations)
-    placing = replace(model, floor=_FLOOR)
+    placing = replace(model, floor=PLACING_FLOOR)
     with torch.inference_mode():
         occupancy, features = field.dense(device)
-        candidates = model.candidates(_AZIMUTHS, _ELEVATIONS)
+        candidates = grid_of(model)
         frame = framing(occupancy[None], candidates[None], model.distance)
         scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, placing)[0]
         bias = None if prior is None else _TILT * lean_up(prior, candidates)
         best = leant(scores, bias).argmax(1)
-        angles, frames, _ = wiggle(occupancy, features, candidates[best], frame[0, best], evidence, placing, generator)
+        start = candidates[best], frame[0, best]
+        angles, frames, _ = wiggle(occupancy, features, *start, evidence, placing, generator, opposite)
         score = judge(occupancy, features, angles[:, None], frames[:, None], evidence, model).score[:, 0]
         typical = 1 - shape.quality.loss
         weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)
-        return to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)
+        cameras = to_cameras(angles, frames, evidence, field.place, (1 - score).clamp(0, 1), weight)
+        if shape.quality.margin is None:
+            return cameras
+        modes = find_modes(scores, candidates, angles)
+        return with_alternatives(cameras, modes, shape.quality.margin, candidates, frame[0], evidence, field.place)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ops.errors import ReconstructionError
 from recon.camera import Placement
 from recon.evidence import FeatureBasis
-from recon.types import Cameras, Mesh, Quality, Verdict
+from recon.types import CAMERA_ARRAYS, Alternatives, Cameras, Mesh, Quality, Verdict
 
 SCHEMA = 1
 NO_DENSITY: NDArray[np.uint8] = np.zeros((0, 0, 0), np.uint8)
@@ -102,7 +102,9 @@ class Reconstruction:
                 "mirror": field.mirror,
                 "floor": field.floor,
             }
-            arrays |= {f"cameras.{k}": getattr(self.shape.cameras, k) for k in Cameras.__slots__}
+            arrays |= {f"cameras.{k}": getattr(self.shape.cameras, k) for k in CAMERA_ARRAYS}
+            if (others := self.shape.cameras.alternatives) is not None:
+                arrays |= {f"alternatives.{k}": getattr(others, k) for k in Alternatives.__slots__}
             arrays |= {f"mesh.{k}": getattr(mesh, k) for k in Mesh.__slots__}
             arrays |= {f"field.{k}": getattr(field, k) for k in ("occupancy", "voxels", "features", "density")}
             arrays |= {
@@ -145,6 +147,9 @@ def _shape(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Shape:
         floor=meta["floor"],
         density=arrays.get("field.density", NO_DENSITY),  # older ones have none
     )
-    cameras = Cameras(*(arrays[f"cameras.{k}"] for k in Cameras.__slots__))
+    # Older ones have no alternatives.
+    others = [arrays[k] for name in Alternatives.__slots__ if (k := f"alternatives.{name}") in arrays]
+    kept = Alternatives(*others) if others else None
+    cameras = Cameras(*(arrays[f"cameras.{k}"] for k in CAMERA_ARRAYS), alternatives=kept)
     mesh = Mesh(*(arrays[f"mesh.{k}"] for k in Mesh.__slots__))
     return Shape(cameras, field, mesh, Quality(**meta["quality"]))

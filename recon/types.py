@@ -7,7 +7,7 @@ centre is the principal point unless ``offset`` says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 ARRAYS = ("ids", "crops", "masks", "features", "flipped_features")
 """Names of the arrays that views always have."""
+
+CAMERA_ARRAYS = ("R", "t", "fov", "offset", "loss", "weight")
+"""Names of the arrays that cameras always have."""
 
 Verdict = Literal["shape", "too_few_views", "rotational_symmetry", "thin_evidence"]
 
@@ -64,6 +67,28 @@ class Views:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternatives:
+    """How sure cameras are, and other poses that their views may have been taken from; row i for view i.
+
+    Attributes:
+        certainty: ``(N,)`` float32 odds, of 1, that a view's own camera is right.
+        R: ``(N, M, 3, 3)`` float32 of the alternatives, the likeliest first.
+        t: ``(N, M, 3)`` float32.
+        fov: ``(N, M)`` float32.
+        offset: ``(N, M, 2)`` float32.
+        weight: ``(N, M)`` float32 odds of each, 0 where there is none; what these and the certainty leave of 1 are
+            those that the view was taken from elsewhere.
+    """
+
+    certainty: NDArray[np.float32]
+    R: NDArray[np.float32]
+    t: NDArray[np.float32]
+    fov: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Cameras:
     """Recovered cameras of the views, row i for view i.
 
@@ -74,6 +99,7 @@ class Cameras:
         offset: ``(N, 2)`` float32 principal point offset in half crop sides (x right, y down).
         loss: ``(N,)`` float32 reprojection loss in [0, 1] against a field the view was not fitted to.
         weight: ``(N,)`` float32 in [0, 1]; 0 for views rejected as strangers.
+        alternatives: how sure they are, and where else the views may have been taken from; None where nobody asked.
     """
 
     R: NDArray[np.float32]
@@ -82,6 +108,7 @@ class Cameras:
     offset: NDArray[np.float32]
     loss: NDArray[np.float32]
     weight: NDArray[np.float32]
+    alternatives: Alternatives | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +135,12 @@ class Quality:
         silhouette_iou: mean IoU of rendered and given masks.
         feature_distance: mean cosine distance of rendered and given features on the common foreground.
         views: number of views that took part.
+        margin: how far the best pose elsewhere scores below a view's own, in standard deviations over all poses, mean
+            over the views; None where nobody asked.
     """
 
     loss: float
     silhouette_iou: float
     feature_distance: float
     views: int
+    margin: float | None = None

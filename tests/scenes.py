@@ -21,7 +21,7 @@ STRANGER = 5
 
 
 def make_scene_library(folder: Path) -> Path:
-    """A library whose first shape has five cameras from all sides, and a stranger's."""
+    """A library whose first shape has five cameras from all sides, certain by 0.4 to 0.8, and a stranger's."""
     make_library(folder)
     random = np.random.default_rng(3)
     turns = Rotation.random(6, random_state=np.random.RandomState(3)).as_matrix()
@@ -30,6 +30,7 @@ def make_scene_library(folder: Path) -> Path:
             sample, tuple(tuple(row) for row in turns[sample].tolist()),  # type: ignore[arg-type]
             (*random.uniform(-0.2, 0.2, 2).tolist(), 3.5), float(random.uniform(20, 40)),
             tuple(random.uniform(-0.2, 0.2, 2).tolist()), 0.1, 0.0 if sample == STRANGER else 1.0,
+            certainty=0.4 + 0.1 * sample,
         )
         for sample in range(6)
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from actors.plan import ReconstructorOptions
 from actors.reconstruction import Workshop
 from index.jobs import FIELD, ReconInput, ReconJob
 from recon import ReconConfig, Reconstruction, Views
+from recon.camera import select_cameras
 from tests.recon_scene import carved_result, joined, make_scene
 from tests.test_actors_trial import spoiled
 
@@ -27,11 +28,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Views]:
     def fit(given: Views, *_: object, **__: Any) -> Reconstruction:
         seen.append(given)
         assert result.shape is not None
-        rows = np.arange(len(given))
-        cameras = replace(
-            result.shape.cameras,
-            **{name: getattr(result.shape.cameras, name)[rows] for name in result.shape.cameras.__slots__},
-        )
+        cameras = select_cameras(result.shape.cameras, np.arange(len(given)))
         return replace(result, ids=given.ids, shape=replace(result.shape, cameras=cameras))
 
     monkeypatch.setattr(module, "reconstruct", fit)
@@ -58,6 +55,10 @@ def test_what_judges_is_kept_out_of_the_fit_and_gets_cameras_all_the_same(shown:
     assert fitted == shown[0].ids[-20:].tolist()
     assert output.warm and FIELD in output.artifacts
     assert output.misfits == tuple(camera.sample for camera in output.cameras if not camera.weight)
+    told = [camera for camera in output.cameras if camera.certainty is not None]
+    assert [camera.sample for camera in told] == list(judges), "rotations that were given are not asked for"
+    assert all(0 < each.certainty < 1 and len(each.alternatives) <= 3 for each in told if each.certainty)
+    assert any(each.alternatives for each in told) and output.certainty is None
 
 
 def test_a_first_shape_is_fitted_to_all_images_and_judged_by_none(shown: list[Views]) -> None:

@@ -43,6 +43,12 @@ def test_an_older_version_can_be_had(library: Library) -> None:
     assert mesh.extents[2] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("kind", ["glb", "cameras", "keypoints"])
+def test_formats_without_images_have_none_to_choose_by_certainty(library: Library, kind: str) -> None:
+    with pytest.raises(ConfigError, match="colmap, nerfstudio, masks, coordinates, dataset have"):
+        export(library, 1, None, kind, sure=0.5)  # type: ignore[arg-type]
+
+
 def test_cameras_are_json(library: Library) -> None:
     found = json.loads(export(library, 1, None, "cameras"))
     assert (found["shape"], found["version"], len(found["cameras"])) == (1, 2, 6)

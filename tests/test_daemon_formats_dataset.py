@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from daemon.cli.entry import run_command
 from daemon.export import export
 from daemon.formats.dataset import write_dataset
 from index.library import open_library
-from ops.errors import ConfigError
+from ops.errors import ConfigError, NotFoundError
 from tests.scenes import box_points, make_scene_library, our_pixels
 
 
@@ -49,6 +51,38 @@ def test_poses_put_points_where_our_cameras_do(tmp_path: Path) -> None:
         assert about["key"] == f"{about['image']:06d}"
     assert [sample["__key__"] for sample in found] == [f"000001-{image:09d}" for image in range(5)]
     library.close()
+
+
+@pytest.mark.parametrize("kind", ["dataset", "colmap", "nerfstudio", "masks", "coordinates"])
+def test_only_images_with_sure_cameras_are_written_where_that_is_asked_for(tmp_path: Path, kind: Any) -> None:
+    library = open_library(make_scene_library(tmp_path / "state"))
+    assert len(images_of(export(library, 1, None, kind))) == 5
+    assert images_of(export(library, 1, None, kind, sure=0.65)) == ["3", "4"]
+    with pytest.raises(NotFoundError, match=r"no camera of certainty 0.9; the surest has 0.80"):
+        export(library, 1, None, kind, sure=0.9)
+    library.close()
+
+
+def images_of(data: bytes) -> list[str]:
+    """Numbers of the images in a zip or a tar."""
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except zipfile.BadZipFile:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            names = archive.getnames()
+    return sorted({str(int(Path(name).stem[-9:])) for name in names if name.endswith(".jpg")})
+
+
+def test_shapes_without_sure_cameras_are_no_part_of_a_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, folder = make_scene_library(tmp_path / "state"), tmp_path / "data"
+    command = ["export", "--format", "dataset", "-o", str(folder), "--state", str(state), "--json", "--sure", "0.75"]
+    assert run_command(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["shapes"], told["images"]) == (1, 1)
+    assert [json.loads(sample["json"])["certainty"] for sample in read(*folder.glob("*.tar"))] == [pytest.approx(0.8)]
+    assert [mesh.stem for mesh in (folder / "meshes").iterdir()] == ["000001"]
 
 
 def test_the_shell_writes_all_shapes_in_shards_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,6 +95,8 @@ def test_the_camera_of_a_new_image_is_found(library: Library) -> None:
     assert np.median(errors) < 25
     for each in found:
         assert each is not None and 0 < each.loss < 1 and each.box == (0, 0, 32, 32)
+        assert each.certainty is not None and 0 < each.certainty < 1
+        assert each.certainty + sum(other.weight for other in each.alternatives) <= 1
         picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(each.overlay))))
         assert picture.shape == (CROP_SIZE, CROP_SIZE, 3) and len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
 
@@ -125,7 +127,8 @@ def test_over_http_and_in_the_shell(
     assert shown["registration"]["R"] == best["registration"]["R"]
     assert (tmp_path / "over.png").read_bytes() == base64.b64decode(best["registration"]["overlay"])
     assert run_command(command) == 0
-    assert "azimuth" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "azimuth" in told and "% sure" in told
 
 
 @pytest.mark.parametrize(("azimuth", "elevation"), [(0.0, 0.0), (90.0, 20.0), (200.0, -10.0), (359.0, 60.0)])

@@ -11,7 +11,7 @@ from ops.bench.reconstruct import Settings, find_views, read_pictures, run
 from ops.bench.truth import load_truth
 from ops.errors import NotFoundError, SourceError
 from ops.synth.shards import write_shards
-from recon import Cameras, Mesh, Quality, ReconConfig, Reconstruction, Shape, Views
+from recon import Alternatives, Cameras, Mesh, Quality, ReconConfig, Reconstruction, Shape, Views
 from tests.patch_encoder import PatchEncoder
 
 
@@ -63,7 +63,10 @@ def perfect_chairs(data: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[in
         points = np.asarray(mesh.vertices) * ([1, 1, 1] if config.recipe == "shapelode" else [1, 0.3, 1])
         surface = Mesh(points, np.asarray(mesh.faces), np.zeros((len(points), 3)))
         zeros = np.zeros(count, np.float32)
-        found = Cameras(R, np.zeros((count, 3)), zeros, np.zeros((count, 2)), zeros, weight)
+        loss = np.linspace(0.2, 0.1, count, dtype=np.float32)
+        nothing = (np.zeros((count, 0, *shape), np.float32) for shape in ((3, 3), (3,), (), (2,), ()))
+        sure = Alternatives(np.linspace(0.5, 0.9, count, dtype=np.float32), *nothing)
+        found = Cameras(R, np.zeros((count, 3)), zeros, np.zeros((count, 2)), loss, weight, alternatives=sure)
         quality = Quality(0.1 if config.recipe == "shapelode" else 0.6, 1, 0, 8)
         return Reconstruction("shape", "", views.ids, Shape(found, None, surface, quality))  # type: ignore[arg-type]
 
@@ -88,6 +91,8 @@ def test_what_is_reconstructed_is_judged_by_its_own_shape(
     assert found["F-score at 0.05"].value > 0.99
     assert found["F-score at 0.05"].baselines["3DMiner recipe"] < 0.7
     assert found["chair-00: F-score (0°, 1.00 < 30°)"].baselines["sphere"] < 0.6
+    sure = found["share of cameras that should be right"]
+    assert sure.value == pytest.approx(np.linspace(0.5, 0.9, 8)[1:].mean()) and sure.baselines == {"right": 1.0}
     assert report.facts["verdicts"] == "shape 1, thin_evidence 1"
     assert (report.facts["shapes"], report.facts["with a shape"]) == (2, 1)
     assert report.facts["3DMiner recipe, with a shape"] == "1 of 2"

@@ -29,8 +29,8 @@ from index.curation import EditReport
 
 SOURCES = Path(__file__).parents[1] / "ops" / "page"
 SUMMARIES = (
-    "LibraryStatus", "ClusterSummary", "ShapeSummary", "ImageSummary", "CameraSummary", "RejectSummary",
-    "LineageSummary", "ShardSummary", "ChangeSummary",
+    "LibraryStatus", "ClusterSummary", "ShapeSummary", "ImageSummary", "PoseSummary", "CameraSummary",
+    "RejectSummary", "LineageSummary", "ShardSummary", "ChangeSummary",
 )  # fmt: skip
 TYPES: tuple[Any, ...] = (
     *(getattr(summaries, name) for name in SUMMARIES), Comparison, Registration, QueryMatch, LibraryMap, MapPoint,

@@ -17,6 +17,7 @@ from index.summaries import Page
 
 router = APIRouter(prefix="/v1")
 FormatParam = Annotated[Format, Query(description="What to write; see docs/library.md.")]
+SureParam = Annotated[float, Query(ge=0, le=1, description="Only images whose cameras are as certain.")]
 
 
 @router.get(
@@ -26,11 +27,16 @@ FormatParam = Annotated[Format, Query(description="What to write; see docs/libra
     tags=["shapes"],
 )
 def export(
-    request: Request, library: LibraryDep, id: Id, format: FormatParam = "glb", version: Version = None
+    request: Request,
+    library: LibraryDep,
+    id: Id,
+    format: FormatParam = "glb",
+    version: Version = None,
+    sure: SureParam = 0.0,
 ) -> Response:
     """A shape as a file for other programs."""
     found = library.shape(id, version).version
-    data = export_shape(library, id, found, format)
+    data = export_shape(library, id, found, format, sure)
     return file_response(request, data, MEDIA_TYPES[format], file_name(id, found, format))
 
 

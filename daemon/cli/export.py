@@ -41,6 +41,7 @@ def export(
     ] = None,
     version: VersionOption = None,
     per_shard: Annotated[int, typer.Option(min=1, help="Images a shard of a data set of all shapes.")] = 1000,
+    sure: Annotated[float, typer.Option(min=0, max=1, help="Only images whose cameras are as certain.")] = 0.0,
     state: StateOption = DEFAULT_STATE,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,24 +67,30 @@ def export(
 
       shapelode export 3 --format coordinates
 
-      shapelode export --format dataset -o data --per-shard 1000
+      shapelode export --format dataset -o data --per-shard 1000 --sure 0.9
     """
     with opened(state) as library:
         if shape is None:
-            _export_all(library, format, output, per_shard, as_json)
+            _export_all(library, format, output, per_shard, sure, as_json)
         else:
-            _export_one(library, shape, version, format, output, as_json)
+            _export_one(library, shape, version, format, output, sure, as_json)
 
 
 def _export_one(
-    library: Library, shape: int, version: int | None, format: ExportFormat, output: Path | None, as_json: bool
+    library: Library,
+    shape: int,
+    version: int | None,
+    format: ExportFormat,
+    output: Path | None,
+    sure: float,
+    as_json: bool,
 ) -> None:
     from daemon.cli.output import print_json
     from daemon.export import export as export_shape
     from daemon.export import file_name, write_atomic
 
     found = library.shape(shape, version).version
-    data = export_shape(library, shape, found, format.value)
+    data = export_shape(library, shape, found, format.value, sure)
     if str(output) == "-":
         typer.get_binary_stream("stdout").write(data)
         return
@@ -95,7 +102,9 @@ def _export_one(
         typer.echo(f"{target}: shape {shape} version {found}, {len(data):,} bytes")
 
 
-def _export_all(library: Library, format: ExportFormat, output: Path | None, per_shard: int, as_json: bool) -> None:
+def _export_all(
+    library: Library, format: ExportFormat, output: Path | None, per_shard: int, sure: float, as_json: bool
+) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -108,7 +117,12 @@ def _export_all(library: Library, format: ExportFormat, output: Path | None, per
     with Progress(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task("shapes")
         written = write_dataset(
-            library, output, per_shard, write_atomic, lambda done, all: shown.update(task, completed=done, total=all)
+            library,
+            output,
+            per_shard,
+            write_atomic,
+            lambda done, all: shown.update(task, completed=done, total=all),
+            sure,
         )
     if as_json:
         print_json(written)

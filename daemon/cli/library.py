@@ -308,6 +308,7 @@ _SHAPE_COLUMNS: tuple[Column[ShapeSummary], ...] = (
     ("images", lambda s: s.images),
     ("loss", lambda s: float(s.loss)),
     ("IoU", lambda s: float(s.silhouette_iou)),
+    ("sure", lambda s: "-" if s.certainty is None else f"{s.certainty:.0%}"),
     ("faces", lambda s: s.faces),
     ("took", lambda s: f"{s.seconds:.0f} s {'warm' if s.warm else 'cold'}"),
     ("when", lambda s: _ago(s.time)),

@@ -91,7 +91,9 @@ def _view(match: QueryMatch) -> str:
     if found is None:
         return "-"
     told = f"azimuth {found.azimuth:.0f}, elevation {found.elevation:.0f}, loss {found.loss:.3f}"
-    return f"{told}, a stranger" if found.stranger else told
+    if found.stranger:
+        return f"{told}, a stranger"
+    return told if found.certainty is None else f"{told}, {found.certainty:.0%} sure"
 
 
 def read_input(path: Path) -> bytes:

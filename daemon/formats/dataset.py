@@ -55,7 +55,9 @@ def samples(library: Library, scene: Scene) -> Iterator[Sample]:
         ]
 
 
-def write_dataset(library: Library, folder: Path, per_shard: int, write: Write, tell: Tell) -> Written:
+def write_dataset(
+    library: Library, folder: Path, per_shard: int, write: Write, tell: Tell, sure: float = 0.0
+) -> Written:
     """Writes the images and meshes of all published shapes.
 
     Shards are written one after another, so that memory stays bounded; ``index.json`` comes last and says what a
@@ -67,6 +69,7 @@ def write_dataset(library: Library, folder: Path, per_shard: int, write: Write, 
         per_shard: samples a shard.
         write: writes one file, whole or not at all.
         tell: told how many of how many shapes are done.
+        sure: least certainty of the cameras whose images are written; shapes without one are left out.
 
     Raises:
         ConfigError: the folder holds a data set already, or can't be written.
@@ -80,7 +83,7 @@ def write_dataset(library: Library, folder: Path, per_shard: int, write: Write, 
     total = library.status().shapes
     waiting: list[Sample] = []
     shapes = images = shards = 0
-    for scene in _scenes(library):
+    for scene in _scenes(library, sure):
         write(
             folder / "meshes" / f"{scene.shape.id:06d}.ply", library.artifact(scene.shape.id, MESH, scene.shape.version)
         )
@@ -100,15 +103,15 @@ def write_dataset(library: Library, folder: Path, per_shard: int, write: Write, 
     return written
 
 
-def _scenes(library: Library) -> Iterator[Scene]:
+def _scenes(library: Library, sure: float) -> Iterator[Scene]:
     after: str | None = None
     while True:
         page = library.shapes(order="id", after=after, limit=MAX_LIMIT)
         for shape in page.items:
             try:
-                yield scene_of(library, shape.id, shape.version)
+                yield scene_of(library, shape.id, shape.version, sure)
             except NotFoundError:
-                continue  # all of its images were deleted, or it was, since the page was made
+                continue  # no camera is as sure, or all of its images were deleted, or it was, since the page was made
         if page.next is None:
             return
         after = page.next
@@ -144,4 +147,5 @@ def _describe(library: Library, scene: Scene, camera: CameraSummary) -> dict[str
         },
         "loss": camera.loss,
         "weight": camera.weight,
+        "certainty": camera.certainty,
     }

@@ -19,24 +19,37 @@ class Scene:
 
     Attributes:
         shape: the version.
-        cameras: those of images that still exist and were not taken for strangers, whose cameras mean nothing.
+        cameras: those of images that still exist and were not taken for strangers, whose cameras mean nothing; the
+            sure ones alone if these were asked for.
     """
 
     shape: ShapeSummary
     cameras: list[CameraSummary]
 
 
-def scene_of(library: Library, shape: int, version: int | None) -> Scene:
+def scene_of(library: Library, shape: int, version: int | None, sure: float = 0.0) -> Scene:
     """The scene of a version, by default the published one.
 
+    Args:
+        library: where it is.
+        shape: its id.
+        version: which version; None for the published one.
+        sure: least certainty of a camera; with 0 also those that say nothing of it.
+
     Raises:
-        NotFoundError: no such shape or version, or none of its images has a camera.
+        NotFoundError: no such shape or version, or none of its images has a camera that is as sure.
     """
     found = library.shape(shape, version)
     cameras = [camera for camera in library.cameras(shape, found.version) if camera.weight > 0]
     if not cameras:
         raise NotFoundError(f"version {found.version} of shape {shape} has no images with a camera")
-    return Scene(found, cameras)
+    kept = [camera for camera in cameras if sure <= 0 or (camera.certainty or 0.0) >= sure]
+    if not kept:
+        best = max(camera.certainty or 0.0 for camera in cameras)
+        raise NotFoundError(
+            f"version {found.version} of shape {shape} has no camera of certainty {sure:g}; the surest has {best:.2f}"
+        )
+    return Scene(found, kept)
 
 
 def stem(camera: CameraSummary) -> str:

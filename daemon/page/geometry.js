@@ -1,1 +1,1 @@
-import{n as e}from"./three.js";import{A as t}from"./app.js";async function n(n,r){let i=new e().parse(await t(n,r));return i.getAttribute(`normal`)||i.computeVertexNormals(),i}export{n as loadGeometry};
+import{n as e}from"./three.js";import{j as t}from"./app.js";async function n(n,r){let i=new e().parse(await t(n,r));return i.getAttribute(`normal`)||i.computeVertexNormals(),i}export{n as loadGeometry};

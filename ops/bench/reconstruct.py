@@ -137,11 +137,15 @@ def _trial(cluster: _Cluster, recipe: Recipe, found: Reconstruction, seconds: fl
         return Trial(cluster.shape, recipe, crowded, found.verdict, seconds, 1.0, None)
     own, out = found.ids < cluster.own, found.shape.cameras.weight == 0
     known = recovered(cluster.shape, cluster.keys, cluster.own, found)
+    cameras = found.shape.cameras
+    sure, used = cameras.alternatives, own & ~out
     return Trial(
         cluster.shape, recipe, crowded, found.verdict, seconds, found.shape.quality.loss,
         judge.judge(known) if known else None,
         strangers_rejected=float(out[~own].mean()) if crowded else 0.0,
         members_rejected=float(out[own].mean()),
+        certainty=None if sure is None else sure.certainty[used].astype(float),
+        losses=cameras.loss[used].astype(float),
     )  # fmt: skip
 
 

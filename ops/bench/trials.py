@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 from ops.bench.report import Measure
 from ops.bench.shapes import Judgement, pose_measures, surface_measures
+from ops.bench.truth import Array
 from recon.config import Recipe
 
 RIVAL = "3DMiner recipe"
 _FEWEST_RANKED = 4
+_RIGHT = 30.0
+"""Degrees under which a camera is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Trial:
         judged: figures against the truth; None without a shape.
         strangers_rejected: share of the images of other shapes that were thrown out.
         members_rejected: share of its own images that were.
+        certainty: ``(N,)`` of the cameras that were judged; None where they say nothing of it.
+        losses: ``(N,)`` of the same.
     """
 
     shape: str
@@ -42,6 +48,8 @@ class Trial:
     judged: Judgement | None
     strangers_rejected: float = 0.0
     members_rejected: float = 0.0
+    certainty: Array | None = None
+    losses: Array | None = None
 
 
 def measures_of(trials: Sequence[Trial]) -> list[Measure]:
@@ -51,7 +59,7 @@ def measures_of(trials: Sequence[Trial]) -> list[Measure]:
     measures: list[Measure] = []
     if ours:
         measures = pose_measures(ours, {RIVAL: rivals}) + surface_measures(ours, {RIVAL: rivals})
-    measures += _ranked(trials)
+    measures += _ranked(trials) + _sure(own)
     measures += _crowded(own, [trial for trial in trials if trial.crowded])
     return measures + [_of_shape(shape, ours, rivals) for shape in dict.fromkeys(j.shape for j in ours)]
 
@@ -87,6 +95,23 @@ def _ranked(trials: Sequence[Trial]) -> list[Measure]:
         return []
     found = float(spearmanr(*zip(*pairs, strict=True)).statistic)
     return [Measure("rank correlation of held-out loss and F-score", found, "lower", {"chance": 0.0})]
+
+
+def _sure(own: Sequence[Trial]) -> list[Measure]:
+    """Are right cameras known without truth? Of all cameras of all shapes, beside what their own losses tell."""
+    told = [t for t in own if t.judged is not None and t.certainty is not None and t.losses is not None]
+    if not told:
+        return []
+    right = np.concatenate([t.judged.errors < _RIGHT for t in told if t.judged is not None])
+    certainty, losses = (np.concatenate([getattr(t, name) for t in told]) for name in ("certainty", "losses"))
+    measures = [
+        Measure("share of cameras that should be right", float(certainty.mean()), "context", {"right": right.mean()})
+    ]
+    if 0 < right.mean() < 1:
+        known, guessed = (float(roc_auc_score(right, score)) for score in (certainty, -losses))
+        baselines = {"a camera's loss": guessed, "chance": 0.5}
+        measures.append(Measure("certainty tells right cameras: area under ROC", known, "higher", baselines))
+    return measures
 
 
 def _crowded(own: Sequence[Trial], crowded: Sequence[Trial]) -> list[Measure]:

@@ -43,6 +43,8 @@ export function plural(value: number, noun: string, nouns = `${noun}s`): string 
 
 export const fixed = (value: number): string => value.toFixed(3);
 
+export const percent = (value: number): string => `${Math.round(100 * value)} %`;
+
 export const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
 export const words = (name: string): string => name.replaceAll("_", " ");

@@ -1,7 +1,7 @@
 // The images of a version: those that fit worst, and all of them, best first.
 
 import { cropUrl } from "./api";
-import { fixed, h, plural, say, toast } from "./dom";
+import { fixed, h, percent, plural, say, toast } from "./dom";
 import type { CameraSummary, Sight } from "./types";
 
 const WORST = 6;
@@ -97,6 +97,11 @@ export class Photos {
       type: "button", class: fits ? "photo" : "photo stranger", "aria-pressed": "false", "data-image": camera.image,
       onclick: () => this.choose(camera.image),
     }, h("img", { src: cropUrl(camera.image), alt: `image ${camera.image}`, loading: "lazy", width: 112, height: 112 }),
-    h("span", {}, fits ? `loss ${fixed(camera.loss)}` : "does not fit")));
+    h("span", {}, fits ? said(camera) : "does not fit")));
   }
+}
+
+/** How well a camera fits, and how sure it is where others fit nearly as well. */
+function said({ loss, certainty }: CameraSummary): string {
+  return certainty === null ? `loss ${fixed(loss)}` : `loss ${fixed(loss)}, ${percent(certainty)} sure`;
 }

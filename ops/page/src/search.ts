@@ -1,7 +1,7 @@
 // Search by image: dropped anywhere, pasted or chosen; the shapes most like it, and from where it was taken.
 
 import * as api from "./api";
-import { bar, fixed, h, plural, say, title } from "./dom";
+import { bar, fixed, h, percent, plural, say, title } from "./dom";
 import type { QueryMatch, Registration } from "./types";
 import type { Context } from "./view";
 
@@ -122,7 +122,8 @@ function hit(match: QueryMatch): HTMLElement {
 
 function pose(found: Registration): string {
   if (found.stranger) return "It does not seem to show this shape.";
-  return `Taken from azimuth ${found.azimuth.toFixed(0)}°, elevation ${found.elevation.toFixed(0)}°, loss ${fixed(found.loss)}`;
+  return `Taken from azimuth ${found.azimuth.toFixed(0)}°, elevation ${found.elevation.toFixed(0)}°, loss ${fixed(found.loss)}` +
+    (found.certainty === null ? "" : `, ${percent(found.certainty)} sure`);
 }
 
 function picture(match: QueryMatch): HTMLElement {

@@ -5,7 +5,7 @@ import type { BufferGeometry } from "three";
 import * as api from "./api";
 import { fillAlike } from "./alike";
 import { confirmed } from "./confirm";
-import { ago, bar, count, fixed, h, plural, say, title, toast, whenSeen, words } from "./dom";
+import { ago, bar, count, fixed, h, percent, plural, say, title, toast, whenSeen, words } from "./dom";
 import { drawLineage } from "./lineage";
 import { Photos } from "./photos";
 import { Said } from "./said";
@@ -201,11 +201,14 @@ class ShapePage {
   }
 }
 
+type Row = [string, (Node | string)[]];
+
 function figures(shape: ShapeSummary): HTMLElement[] {
-  const rows: [string, (Node | string)[]][] = [
+  const rows: Row[] = [
     ["held-out loss", [fixed(shape.loss), bar(1 - shape.loss)]],
     ["silhouette IoU", [fixed(shape.silhouette_iou), bar(shape.silhouette_iou)]],
     ["feature distance", [fixed(shape.feature_distance)]],
+    ...(shape.certainty === null ? [] : [["cameras", [`${percent(shape.certainty)} should be right`, bar(shape.certainty)]] as Row]),
     ["judged", [judged(shape)]],
     ["images", [`${count(shape.views)} fitted, ${count(shape.images)} in the cluster`]],
     ["mesh", [`${plural(shape.vertices, "vertex", "vertices")}, ${plural(shape.faces, "face")}`]],

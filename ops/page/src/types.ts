@@ -69,6 +69,7 @@ export interface ShapeSummary {
   held_out_loss: number;
   level: number;
   source: number;
+  certainty: number | null;
 }
 
 export interface ImageSummary {
@@ -91,6 +92,14 @@ export interface ImageSummary {
 export type Vector = [number, number, number];
 
 /** PyTorch3D axes, `x_cam = R x_obj + t`; angles in degrees, `offset` in half crop sides. */
+export interface PoseSummary {
+  R: [Vector, Vector, Vector];
+  t: Vector;
+  fov: number;
+  offset: [number, number];
+  weight: number;
+}
+
 export interface CameraSummary {
   image: number;
   R: [Vector, Vector, Vector];
@@ -99,6 +108,8 @@ export interface CameraSummary {
   offset: [number, number];
   loss: number;
   weight: number;
+  certainty: number | null;
+  alternatives: PoseSummary[];
 }
 
 export interface RejectSummary {
@@ -167,6 +178,8 @@ export interface Registration {
   azimuth: number;
   elevation: number;
   loss: number;
+  certainty: number | null;
+  alternatives: PoseSummary[];
   stranger: boolean;
   overlay: string;
 }
