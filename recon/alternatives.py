@@ -69,8 +69,10 @@ def find_modes(scores: Tensor, candidates: Tensor, angles: Tensor) -> Modes:
         candidates: ``(K, 3)`` of `grid_of`.
         angles: ``(N, 3)`` poses that were found.
     """
-    turns = rotation(candidates)
-    near, among = _closer(rotation(angles), turns), _closer(turns, turns)
+    among = _apart(candidates, candidates) < APART
+    away = _apart(angles, candidates)
+    # A pose may lie beyond the grid's elevations: what is nearest to it then stands for it.
+    near = (away < APART) | (away <= away.amin(1, keepdim=True))
     own = scores.masked_fill(~near, -torch.inf).amax(1)
     left = scores.masked_fill(near | ~_peaks(scores), -torch.inf)
     index, height = [], []
@@ -133,7 +135,7 @@ def _peaks(scores: Tensor) -> Tensor:
     return (grid >= F.max_pool2d(round_about, 3, 1, (1, 0))).flatten(1)
 
 
-def _closer(one: Tensor, other: Tensor) -> Tensor:
-    """Which rotations ``(A, 3, 3)`` and ``(B, 3, 3)`` are less than `APART` apart: ``(A, B)``."""
-    trace = one.flatten(1) @ other.flatten(1).T
-    return trace > 1 + 2 * math.cos(APART)
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """Angles ``(A, B)`` between poses ``(A, 3)`` and ``(B, 3)`` but for roll, by which the grid does not differ."""
+    first, second = (rotation(pose * pose.new_tensor([1, 1, 0])).flatten(1) for pose in (one, other))
+    return ((first @ second.T - 1) / 2).clamp(-1, 1).acos()

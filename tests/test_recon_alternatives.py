@@ -56,6 +56,14 @@ def test_a_slope_is_no_peak_and_neither_is_the_own_one_across_the_seam() -> None
     assert found.below.isinf().all() and found.margin.isfinite().all()
 
 
+def test_a_pose_that_is_rolled_or_beyond_the_grid_is_judged_by_what_is_nearest() -> None:
+    scores = torch.maximum(hill(0, 0.5), hill(180, 0.4))[None].expand(3, -1)
+    angles = at(0, 0, 0)
+    angles[1, 2], angles[2, 1] = np.radians(50), np.radians(88)
+    straight, rolled, above = find_modes(scores, GRID, angles).below[:, 0].tolist()
+    assert rolled == pytest.approx(straight) and np.isfinite(above) and above < straight
+
+
 def test_alternatives_lie_apart_from_each_other() -> None:
     scores = torch.stack([hill(a, 0.5, 0.1) for a in range(0, 360, 15)]).amax(0)[None]
     found = find_modes(scores, GRID, at(0))
