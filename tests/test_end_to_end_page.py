@@ -164,6 +164,7 @@ def test_a_shape_with_its_photos_around_it_its_versions_and_where_it_came_from(
         assert page.locator(f".worst [data-image='{STRANGER}']").count() == 0
         losses = [float(text.split()[1]) for text in page.locator(".worst span").all_text_contents()]
         assert losses == sorted(losses, reverse=True)
+        expect(page.locator(".worst span").first).to_have_text(re.compile(r"^loss 0\.\d{3} · \d+ % sure$"))
         page.locator(".worst button").first.click()
         expect(canvas).to_have_attribute("data-through", re.compile(r"\d+"))
         expect(page.locator(".behind")).to_be_visible()

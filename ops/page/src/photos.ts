@@ -103,5 +103,5 @@ export class Photos {
 
 /** How well a camera fits, and how sure it is where others fit nearly as well. */
 function said({ loss, certainty }: CameraSummary): string {
-  return certainty === null ? `loss ${fixed(loss)}` : `loss ${fixed(loss)}, ${percent(certainty)} sure`;
+  return certainty === null ? `loss ${fixed(loss)}` : `loss ${fixed(loss)} · ${percent(certainty)} sure`;
 }

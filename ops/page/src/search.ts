@@ -123,7 +123,7 @@ function hit(match: QueryMatch): HTMLElement {
 function pose(found: Registration): string {
   if (found.stranger) return "It does not seem to show this shape.";
   return `Taken from azimuth ${found.azimuth.toFixed(0)}°, elevation ${found.elevation.toFixed(0)}°, loss ${fixed(found.loss)}` +
-    (found.certainty === null ? "" : `, ${percent(found.certainty)} sure`);
+    (found.certainty === null ? "" : ` · ${percent(found.certainty)} sure`);
 }
 
 function picture(match: QueryMatch): HTMLElement {
