@@ -9,7 +9,7 @@ import numpy as np
 
 from actors.trial import Trial
 from index.jobs import KEYPOINTS
-from index.records import KeypointsRecord, SightRecord
+from index.keypoints import KeypointsRecord, SightRecord
 from recon import Reconstruction, Structure, Views, find_structure, join_cameras
 
 _DIGITS = 5  # of lengths in object sizes and half crop sides; a pixel is 0.009

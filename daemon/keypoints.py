@@ -8,8 +8,8 @@ import msgspec
 
 from daemon.correspond import Frame, Pixel, Point
 from index.jobs import KEYPOINTS
+from index.keypoints import KeypointsRecord
 from index.library import Library
-from index.records import KeypointsRecord
 from ops.errors import NotFoundError, StateError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from actors.keypoints import keypoints_file
 from actors.trial import Trial
 from index.jobs import KEYPOINTS
-from index.records import KeypointsRecord
+from index.keypoints import KeypointsRecord
 from recon import Reconstruction
 from recon.camera import select_cameras
 from tests.recon_scene import Scene, make_scene, true_cameras, true_result

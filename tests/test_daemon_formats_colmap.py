@@ -14,8 +14,8 @@ from PIL import Image
 
 from daemon.export import export
 from index.jobs import KEYPOINTS
+from index.keypoints import KeypointsRecord, SightRecord
 from index.library import open_library
-from index.records import KeypointsRecord, SightRecord
 from index.store import Store
 from index.tables import ARTIFACTS
 from tests.scenes import STRANGER, box_points, make_scene_library, our_pixels

@@ -15,8 +15,9 @@ from daemon.export import export
 from daemon.keypoints import read_keypoints
 from daemon.query import ImageQuery
 from index.jobs import KEYPOINTS
+from index.keypoints import KeypointsRecord, SightRecord
 from index.library import Library, open_library
-from index.records import DeletedRecord, KeypointsRecord, SightRecord
+from index.records import DeletedRecord
 from index.store import Store
 from index.stream.decode import decode_image
 from index.tables import ARTIFACTS, DELETED
