@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recon.camera import Placement, to_cameras
+from recon.camera import Placement, seen_from
 from recon.em import Model
 from recon.evidence import Evidence
 from recon.geometry import rotation
@@ -114,13 +114,10 @@ def with_alternatives(
     there = modes.below.isfinite()
     share = torch.where(there, -_SHARPNESS * modes.below, -torch.inf).softmax(1).nan_to_num(0.0)
     weight = _OTHERS * (1 - certainty[:, None]) * share
-    each = [
-        to_cameras(candidates[i], frames[i], evidence, place, weight[:, m], weight[:, m])
-        for m, i in enumerate(modes.index.unbind(1))
-    ]
-    names = ("R", "t", "fov", "offset", "weight")
-    others = (np.stack([getattr(part, name) for part in each], 1) for name in names)
-    return replace(cameras, alternatives=Alternatives(certainty.cpu().numpy(), *others))
+    each = [seen_from(candidates[index], frames[index], evidence, place) for index in modes.index.unbind(1)]
+    R, t, fov, offset = (np.stack(parts, 1) for parts in zip(*each, strict=True))
+    found = Alternatives(certainty.cpu().numpy(), R, t, fov, offset, weight.cpu().numpy())
+    return replace(cameras, alternatives=found)
 
 
 def grid_of(model: Model) -> Tensor:

@@ -95,13 +95,20 @@ def to_cameras(
     angles: Tensor, frame: Tensor, evidence: Evidence, place: Placement, loss: Tensor, weight: Tensor
 ) -> Cameras:
     """Perspective cameras of the crops from working poses ``(N, 3)`` and frames ``(N, 3)``."""
+    return Cameras(*seen_from(angles, frame, evidence, place), _array(loss), _array(weight))
+
+
+def seen_from(
+    angles: Tensor, frame: Tensor, evidence: Evidence, place: Placement
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """``R``, ``t``, ``fov`` and ``offset`` of `Cameras` from working poses ``(N, 3)`` and frames ``(N, 3)``."""
     R = rotation(angles)
     t = R @ angles.new_tensor(place.centre)
     t[:, 2] += place.distance
     focal = evidence.half * frame[:, 0] * place.distance
     offset = evidence.centre + evidence.half[:, None] * frame[:, 1:]
     fov = 2 * torch.atan(1 / focal.clamp_min(1e-6))
-    return Cameras(*(_array(x) for x in (R, t / place.scale, fov, offset, loss, weight)))
+    return _array(R), _array(t / place.scale), _array(fov), _array(offset)
 
 
 def from_cameras(cameras: Cameras, evidence: Evidence, place: Placement) -> tuple[Tensor, Tensor]:

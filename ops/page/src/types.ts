@@ -91,7 +91,7 @@ export interface ImageSummary {
 
 export type Vector = [number, number, number];
 
-/** PyTorch3D axes, `x_cam = R x_obj + t`; angles in degrees, `offset` in half crop sides. */
+/** Another pose that an image may have been taken from, as a camera, with its odds of 1 as `weight`. */
 export interface PoseSummary {
   R: [Vector, Vector, Vector];
   t: Vector;
@@ -100,6 +100,7 @@ export interface PoseSummary {
   weight: number;
 }
 
+/** PyTorch3D axes, `x_cam = R x_obj + t`; angles in degrees, `offset` in half crop sides. */
 export interface CameraSummary {
   image: number;
   R: [Vector, Vector, Vector];
