@@ -38,6 +38,13 @@ POOLED_DIM = 640
 POOLING_POWER = 3.0
 """Exponent of the generalised mean over the EfficientNet's map."""
 
+EFFICIENTNET_SIDE = 256
+"""Pixels along a side of the EfficientNet's input.
+
+It was trained at 224, on crops in which things look larger than in whole pictures (Touvron et al., "Fixing the
+train-test resolution discrepancy", NeurIPS 2019, section 3): enlarged, crops tell shapes apart better.
+"""
+
 EFFICIENTNET_SCALE = (127.0 / 255.0,) * 3, (128.0 / 255.0,) * 3
 """Mean and spread of EfficientNet-Lite's input."""
 
@@ -69,7 +76,8 @@ class EmbeddedBackbone(Backbone):
         vit: Any = load_saliency_vit()
         head = head or load_foreground_head()
         net, projection = load_efficientnet(POOLED_DIM)
-        self.fingerprint = fingerprint(f"embedded v{PREPROCESSING_VERSION}", {"vit": vit, "head": head, "net": net})
+        made = f"embedded v{PREPROCESSING_VERSION}, {EFFICIENTNET_SIDE} pixels"
+        self.fingerprint = fingerprint(made, {"vit": vit, "head": head, "net": net})
         self.dim = POOLED_DIM + self.patch_dim
         self._vit = vit.to(self.device)
         self._head = head.to(self.device)
@@ -100,14 +108,21 @@ class EmbeddedBackbone(Backbone):
         return guess(load_viewpoint_head().to(self.device), features, mirrored, masks)
 
     def _describe(self, crops: Tensor, masks: Tensor, look: Look) -> Tensor:
-        neutral = torch.where(masks[..., None], crops, BACKDROP)
-        inputs = to_input(neutral, *EFFICIENTNET_SCALE).contiguous(memory_format=torch.channels_last)
+        inputs = to_input(_enlarged(crops, masks), *EFFICIENTNET_SCALE).contiguous(memory_format=torch.channels_last)
         maps = self._net.forward_features(inputs).float()
         pooled = maps.clamp_min(0).pow(POOLING_POWER).mean(dim=(2, 3)).pow(1 / POOLING_POWER)
         cover = F.adaptive_avg_pool2d(masks.float()[:, None], self.grid)
         mean = (look.patches * cover).sum(dim=(2, 3))
         parts = [_project(pooled, self._projection), PATCH_WEIGHT * F.normalize(mean, dim=1)]
         return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+
+def _enlarged(crops: Tensor, masks: Tensor) -> Tensor:
+    """Crops ``(N, S, S, 3)`` at `EFFICIENTNET_SIDE` before a neutral backdrop, its border as sharp as at first."""
+    size = (EFFICIENTNET_SIDE, EFFICIENTNET_SIDE)
+    pictures = F.interpolate(crops.permute(0, 3, 1, 2).float(), size, mode="bicubic", align_corners=False)
+    inside = F.interpolate(masks[:, None].float(), size, mode="bilinear", align_corners=False) > 0.5
+    return torch.where(inside, pictures.clamp(0, 255), BACKDROP).permute(0, 2, 3, 1)
 
 
 def _project(features: Tensor, projection: Tensor) -> Tensor:
