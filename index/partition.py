@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from index.changes import Change, record_changes
 from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer, takes_encoder
+from index.clustering.growing import grown
 from index.codec import decode_vector
 from index.derived import ended_by
 from index.heritage import hand_down
@@ -224,10 +225,8 @@ class _Places:
 
     def note(self, record: MicroRecord) -> None:
         """Takes over what is written."""
-        if record.id >= len(self._counts):
-            extra = max(64, record.id // 2) + record.id + 1 - len(self._counts)
-            self._clusters = np.concatenate([self._clusters, np.full(extra, OUTLIER, np.int64)])
-            self._counts = np.concatenate([self._counts, np.zeros(extra, np.int64)])
+        size = record.id + 1
+        self._clusters, self._counts = grown(self._clusters, size, OUTLIER), grown(self._counts, size)
         self._clusters[record.id], self._counts[record.id] = record.cluster, record.count
 
     def along(self, records: Iterable[MicroRecord]) -> Iterator[MicroRecord]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
+from index.clustering.growing import grown
 from index.records import OUTLIER, MicroRecord
 from ops.errors import NotFoundError, StateError
 
@@ -175,12 +175,5 @@ class MicroTable:
         return MicroRecord(micro, int(self._counts[micro]), total, int(self._clusters[micro]), barred)
 
     def _reserve(self, size: int) -> None:
-        if size > len(self._counts):
-            extra = max(64, size // 2)
-            self._totals = np.concatenate([self._totals, np.zeros((extra, self.dim), np.float32)])
-            self._counts = _grown(self._counts, extra)
-            self._clusters = _grown(self._clusters, extra)
-
-
-def _grown(values: NDArray[np.int64], extra: int) -> NDArray[np.int64]:
-    return np.concatenate([values, np.zeros(extra, np.int64)])
+        self._totals, self._counts = grown(self._totals, size), grown(self._counts, size)
+        self._clusters = grown(self._clusters, size)
