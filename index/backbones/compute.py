@@ -22,7 +22,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def to_input(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Normalise uint8 images ``(N, H, W, 3)`` to float32 ``(N, 3, H, W)`` with a channel's mean and spread."""
+    """Normalise images ``(N, H, W, 3)`` of 0 to 255 to float32 ``(N, 3, H, W)`` with a channel's mean and spread."""
     scaled = images.permute(0, 3, 1, 2).float() / 255
     return (scaled - scaled.new_tensor(mean)[:, None, None]) / scaled.new_tensor(std)[:, None, None]
 
