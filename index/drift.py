@@ -7,7 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codec import decode_vector
+from index.store import Transaction
+from index.tables import VECTORS
+
+_SAMPLED = 4096  # descriptors that the mean is taken of
 _MEMORY = 1024  # images after which an image counts for 1/e in the recent mean
+
+
+def total_of(txn: Transaction, dim: int) -> NDArray[np.float64]:
+    """Sum ``(dim,)`` of all stored descriptors; of many, what an even sample of them comes to."""
+    stored, numbers = txn.count(VECTORS), txn.counters().next_sample
+    some = np.unique(np.linspace(0, numbers - 1, min(numbers, _SAMPLED)).round().astype(np.int64))
+    rows = [decode_vector(raw) for _, raw in txn.many(VECTORS, some.tolist())]
+    return np.asarray(stored * np.mean(rows, axis=0, dtype=np.float64)) if rows else np.zeros(dim)
 
 
 class Drift:

@@ -12,14 +12,13 @@ from typing import TypeVar
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from index import publish as publishing
 from index.admission import Draft, admit
 from index.cache import VectorCache
 from index.changes import Change, record_changes
 from index.curation import Edit, EditReport, apply
-from index.drift import Drift
+from index.drift import Drift, total_of
 from index.intake import begun, mended, put_refused, put_rejects, put_sample, put_shard
 from index.jobs import PublishReport, ReconInput, ReconJob, ReconOutput
 from index.kinds import Sizes
@@ -148,7 +147,8 @@ class Ingest:
             reach("open.before")
             self._partition: Partition | None = None
             with self._store.read() as txn:
-                self._drift = Drift(self._total(txn))
+                self._restore(txn)
+                self._drift = Drift(total_of(txn, dim))
             reach("open.restored")
             self._cache = VectorCache(folder, fingerprint, dim, self._store, config.sizes)
             reach("open.after")
@@ -162,10 +162,6 @@ class Ingest:
         if self._partition is None:
             self._partition = Partition(self._config.clusterer, txn)
         return self._partition
-
-    def _total(self, txn: Transaction) -> NDArray[np.float64]:
-        total = self._restore(txn).total()
-        return total if len(total) else np.zeros(self._dim)
 
     def _forget(self) -> None:
         self._partition = None  # the clusterer in memory may be ahead of what was undone
@@ -279,7 +275,7 @@ class Ingest:
         self._cache.remove(deleted)
         if deleted:
             with self._store.read() as txn:
-                self._drift.correct(self._total(txn))
+                self._drift.correct(total_of(txn, self._dim))
         return report
 
     def reject_shard(self, shard: str, error: RejectError) -> None:

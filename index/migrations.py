@@ -9,9 +9,22 @@ from pathlib import Path
 import msgspec
 
 from index.derived import derive
-from index.records import Outcome, ShapeRecord
+from index.records import MicroRecord, Outcome, ShapeRecord
 from index.store import SCHEMA, Store, Transaction
-from index.tables import CHANGES, COPIES, IDENTITY, REJECTS, SAMPLE_KEYS, SAMPLES, SHAPES, Table, encode_key
+from index.tables import (
+    CHANGES,
+    COPIES,
+    IDENTITY,
+    MICRO_SUMS,
+    MICROS,
+    REJECTS,
+    SAMPLE_KEYS,
+    SAMPLES,
+    SHAPES,
+    Table,
+    decode_key,
+    encode_key,
+)
 from index.totals import recount
 from ops.errors import StateError
 from ops.logs import get_logger
@@ -70,12 +83,35 @@ def _levelled(record: ShapeRecord, before: ShapeRecord | None) -> ShapeRecord:
     return msgspec.structs.replace(record, judge="fit", before=before.version, level=level)
 
 
+class _Micro6(msgspec.Struct, frozen=True):
+    """A micro-cluster with its sum, as schema 6 had it."""
+
+    id: int
+    count: int
+    total: bytes
+    cluster: int
+    barred: tuple[int, ...] = ()
+
+
+def _part_sums(txn: Transaction) -> None:
+    """Keeps sums apart from what is read often, and those of single images not at all: they are these images' own."""
+    old = Table(MICROS.name, _Micro6)
+    for micro in [decode_key(raw) for raw in txn.keys(MICROS)]:
+        record = txn.get(old, micro)
+        assert record is not None
+        changes = max(record.count - 1, 0)  # of its sum, as far as is known
+        txn.put(MICROS, micro, MicroRecord(micro, record.count, record.cluster, record.barred, changes))
+        if record.count > 1:
+            txn.put(MICRO_SUMS, micro, record.total)
+
+
 STEPS: Mapping[int, Callable[[Transaction], None]] = {
     1: recount,  # 2 keeps totals of clusters, shapes, shards and reasons in the counters
     2: _digest_images,  # 3 finds images by their digest
     3: derive,  # 4 keeps lists, labels and a feed, and finds what belongs to sources, reasons and clusters
     4: _judge_versions,  # 5 keeps with each version what judged it, and calls those that were not published candidates
     5: _name_copied,  # 6 keeps signatures of images, and what copies are copies of
+    6: _part_sums,  # 7 keeps sums of micro-clusters apart
 }
 """Schema -> what makes a store of that schema one of the next."""
 

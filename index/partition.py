@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from index.changes import Change, record_changes
 from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer, takes_encoder
-from index.clustering.growing import grown
 from index.codec import decode_vector
 from index.derived import ended_by
 from index.heritage import hand_down
 from index.lists import add_source
-from index.records import ClusterRecord, LineageRecord, MicroRecord, SampleRecord
+from index.records import ClusterRecord, Identity, LineageRecord, SampleRecord
 from index.store import Transaction
+from index.sums import StoredSums, put_sum
 from index.tables import (
     CLUSTER_LINEAGE,
     CLUSTER_MICROS,
@@ -60,9 +60,11 @@ class Partition:
 
     def __init__(self, name: str, txn: Transaction) -> None:
         """Restores the clusterer to the state of the store."""
-        self._clusterer = _make(name, txn)
-        self._places = _Places()
-        _restore(self._clusterer, txn, self._places)
+        identity = txn.only(IDENTITY)
+        self._clusterer = _make(name, identity)
+        self._sums = StoredSums(identity.dim if identity else 0)
+        with self._sums.within(txn):
+            _restore(self._clusterer, txn, self._sums)
 
     def learn(self, txn: Transaction, ids: list[int], vectors: NDArray[np.float32], source: str, at: int) -> Learned:
         """Clusters a batch and writes what changed, by repairs of the partition on the way as well.
@@ -75,7 +77,8 @@ class Partition:
             at: images committed with this batch.
         """
         reach("cluster.before")
-        assigned = self._clusterer.learn_many(vectors)
+        with self._sums.within(txn):
+            assigned = self._clusterer.learn_many(vectors)
         micros = [int(micro) for micro in assigned.micros]
         for sample, micro in zip(ids, micros, strict=True):
             txn.put(MICRO_SAMPLES, (micro, sample), source.encode())
@@ -94,7 +97,8 @@ class Partition:
         """
         if self._clusterer.restore_by_replay:
             return []
-        events = self._clusterer.settle()
+        with self._sums.within(txn):
+            events = self._clusterer.settle()
         self._write(txn, at, {})
         return events
 
@@ -119,17 +123,14 @@ class Partition:
             kept = [txn.get(VECTORS, key[1]) or b"" for key, _ in txn.scan(MICRO_SAMPLES, prefix=micro)]
             vectors = [decode_vector(raw) for raw in kept]
             remaining[micro] = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
-        events = self._clusterer.forget(remaining)
+        with self._sums.within(txn):
+            events = self._clusterer.forget(remaining)
         self._write(txn, at, gone)
         return events
 
     def size_bytes(self) -> int:
         """Memory of what the clusterer keeps of the images."""
         return self._clusterer.size_bytes()
-
-    def total(self) -> NDArray[np.float64]:
-        """Sum ``(D,)`` of the unit vectors of all images, empty before the first."""
-        return self._clusterer.total()
 
     @property
     def takes_back(self) -> bool:
@@ -158,12 +159,14 @@ class Partition:
         }
         vectors = _vectors(txn, list(records))
         strangers = [(record.micro, vector) for record, vector in zip(records.values(), vectors, strict=True)]
-        moved = dict(zip(records, self._clusterer.hand_back(remaining, strangers), strict=True))
+        with self._sums.within(txn):
+            moved = dict(zip(records, self._clusterer.hand_back(remaining, strangers), strict=True))
         fresh: Sources = {}
         for image, micro in moved.items():
             self._move_image(txn, image, records[image], micro, fresh)
         self._write(txn, at, fresh)
-        return {image: self._places.of(micro)[0] for image, micro in moved.items()}
+        labels = self._clusterer.labels_of(np.array(list(moved.values()), np.int64))
+        return dict(zip(moved, labels.tolist(), strict=True))
 
     @staticmethod
     def _move_image(txn: Transaction, image: int, record: SampleRecord, micro: int, fresh: Sources) -> None:
@@ -180,8 +183,10 @@ class Partition:
         """Writes what changed; ``fresh`` is what came into micro-clusters since the last time, or negative, left."""
         deltas: Counter[int] = Counter()
         sources: Counter[tuple[int, str]] = Counter()
-        for record in self._clusterer.changed():
-            before, count = self._places.of(record.id)
+        changes = self._clusterer.changed()
+        for record in changes.records:
+            known = txn.get(MICROS, record.id)
+            before, count = (known.cluster, known.count) if known else (OUTLIER, 0)
             deltas[before] -= count
             deltas[record.cluster] += record.count
             came = fresh.get(record.id, Counter())
@@ -194,7 +199,8 @@ class Partition:
             else:
                 _count_sources(sources, before, came, 1)
             txn.put(MICROS, record.id, record)
-            self._places.note(record)
+            if (total := changes.sums.get(record.id)) is not None:
+                put_sum(txn, record, total)
         for cluster, delta in deltas.items():
             if cluster != OUTLIER:
                 _resize(txn, cluster, delta, at)
@@ -210,30 +216,6 @@ class Partition:
                 txn.delete(CLUSTERER, name)
             else:
                 txn.put(CLUSTERER, name, msgspec.msgpack.encode(value))
-
-
-class _Places:
-    """Cluster and size of each micro-cluster as they are written."""
-
-    def __init__(self) -> None:
-        self._clusters, self._counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-
-    def of(self, micro: int) -> tuple[int, int]:
-        """Cluster and size, `OUTLIER` and 0 before it is written."""
-        known = micro < len(self._counts)
-        return (int(self._clusters[micro]), int(self._counts[micro])) if known else (OUTLIER, 0)
-
-    def note(self, record: MicroRecord) -> None:
-        """Takes over what is written."""
-        size = record.id + 1
-        self._clusters, self._counts = grown(self._clusters, size, OUTLIER), grown(self._counts, size)
-        self._clusters[record.id], self._counts[record.id] = record.cluster, record.count
-
-    def along(self, records: Iterable[MicroRecord]) -> Iterator[MicroRecord]:
-        """Records, taken over as they pass."""
-        for record in records:
-            self.note(record)
-            yield record
 
 
 def _vectors(txn: Transaction, images: Sequence[int]) -> NDArray[np.float32]:
@@ -290,24 +272,19 @@ def _inherit(txn: Transaction, event: LineageEvent) -> None:
         write_cluster(txn, event.cluster, heir)
 
 
-def _make(name: str, txn: Transaction) -> OnlineClusterer:
-    identity = txn.only(IDENTITY)
+def _make(name: str, identity: Identity | None) -> OnlineClusterer:
     if identity is None or not takes_encoder(name):
         return make_clusterer(name)
     return make_clusterer(name, encoder=(identity.backbone, identity.fingerprint))
 
 
-def _restore(clusterer: OnlineClusterer, txn: Transaction, places: _Places) -> None:
-    records = places.along(txn.values(MICROS))
-    scalars = {name: msgspec.msgpack.decode(raw) for name, raw in txn.named(CLUSTERER)}
-    if not clusterer.restore_by_replay and scalars:
-        clusterer.restore(records, scalars)
-        return
-    for _ in records:
-        pass
+def _restore(clusterer: OnlineClusterer, txn: Transaction, sums: StoredSums) -> None:
     if clusterer.restore_by_replay:
         _replay(clusterer, txn)
         clusterer.changed()  # all of it is stored already
+        return
+    scalars = {name: msgspec.msgpack.decode(raw) for name, raw in txn.named(CLUSTERER)}
+    clusterer.restore(txn.values(MICROS), scalars, sums)
 
 
 def _replay(clusterer: OnlineClusterer, txn: Transaction) -> None:

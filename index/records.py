@@ -25,16 +25,16 @@ class MicroRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         id: counted from 0 in order of creation.
         count: vectors in it.
-        total: sum of its unit vectors, ``(D,)`` little-endian float32.
         cluster: id of its cluster, `OUTLIER` for none.
         barred: clusters that its images were handed back from, and what took these in; it is in none of them.
+        revision: times that its sum of vectors has changed since it was opened.
     """
 
     id: int
     count: int
-    total: bytes
     cluster: int
     barred: tuple[int, ...] = ()
+    revision: int = 0
 
 
 class ShardRecord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,7 @@ from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, en
 from ops.errors import FingerprintError, StateError
 
 T = TypeVar("T")
-SCHEMA = 6
+SCHEMA = 7
 _ONLY = "only"  # key of tables that hold a single record
 _START_BYTES = 64 * 2**20
 _BEYOND = 24  # bytes of a key after its beginning, at least

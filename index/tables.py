@@ -105,6 +105,8 @@ REJECTS = Table("rejects", RejectRecord)
 """running number -> what was refused and why."""
 MICROS = Table("micros", MicroRecord)
 """micro-cluster -> the clusterer's record of it."""
+MICRO_SUMS = Table("micro_sums", bytes)
+"""micro-cluster of several images -> sum of their unit vectors as little-endian float32."""
 MICRO_SAMPLES = Table("micro_samples", bytes)
 """(micro-cluster, sample) -> digest of the sample's shard."""
 CLUSTER_MICROS = Table("cluster_micros", bytes)
@@ -150,7 +152,8 @@ CLUSTER_CHANGES = Table("cluster_changes", bytes)
 
 ALL_TABLES: tuple[Table[object], ...] = (
     IDENTITY, COUNTERS, CLUSTERER, SHARDS, SAMPLES, SAMPLE_KEYS, VECTORS, CROPS, MASKS, REJECTS,
-    MICROS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS, DELETED, QUARANTINED, CHANGES,
+    MICROS, MICRO_SUMS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS, DELETED,
+    QUARANTINED, CHANGES,
     LISTS, LABELS, SOURCE_SAMPLES, SHARD_NAMES, REASONS, CLUSTER_LINEAGE, CLUSTER_CHANGES,
     SIGNATURES, SIGNATURE_BANDS, COPIES,
 )  # type: ignore[assignment]  # fmt: skip

@@ -47,7 +47,7 @@ def write_library(folder: Path, truth: Truth, strays: int = 0) -> None:
             record = SampleRecord(image.key, "s", sample, "", 96, 96, (0, 0, 96, 96), 0.5, "", micro, 1.0, 0.0)
             txn.put(SAMPLES, sample, record)
             txn.put(MICRO_SAMPLES, (micro, sample), b"")
-            txn.put(MICROS, micro, MicroRecord(micro, 1, b"", micro if sample >= strays else OUTLIER))
+            txn.put(MICROS, micro, MicroRecord(micro, 1, micro if sample >= strays else OUTLIER))
             txn.put(VECTORS, sample, encode_vector(_vector(truth.shapes.index(image.shape), sample)))
             txn.put(CROPS, sample, encode_crop(np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)))
             txn.put(MASKS, sample, encode_mask(_enlarged(truth.mask(image.key))))

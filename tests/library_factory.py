@@ -133,7 +133,7 @@ def _write_images(txn: Transaction, plan: Plan) -> int:
         txn.put(CROPS, sample, encode_crop(crop))
         txn.put(MASKS, sample, encode_mask(np.ones((CROP_SIZE, CROP_SIZE), bool)))
         txn.put(MICRO_SAMPLES, (micro, sample), b"")
-        txn.put(MICROS, micro, MicroRecord(micro, 1, b"", cluster or OUTLIER))
+        txn.put(MICROS, micro, MicroRecord(micro, 1, cluster or OUTLIER))
         if cluster:
             txn.put(CLUSTER_MICROS, (cluster, micro), b"")
     return len(owners)

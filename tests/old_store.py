@@ -7,6 +7,7 @@ from typing import Any
 
 import lmdb
 import msgspec
+import numpy as np
 
 OLD_MAP = 2**25
 """Bytes of the map of a store made here."""
@@ -27,6 +28,7 @@ _SINCE_5 = {
     "micros": ("barred",),
 }
 _SINCE_6 = ("signatures", "signature_bands", "copies")
+_SINCE_7 = ("micro_sums",)
 _OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {
     "counters": ("next_change",),
@@ -70,10 +72,16 @@ def write_schema_5(source: Path, target: Path) -> None:
     _write(source, target, 5)
 
 
+def write_schema_6(source: Path, target: Path) -> None:
+    """What schema 6 held of one: with each micro-cluster its sum."""
+    _write(source, target, 6)
+
+
 def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
-    entries = contents(source)
-    tables = _TABLES if schema < 4 else tuple(name for name in entries if name not in _SINCE_6)
+    entries = _with_sums(contents(source))
+    later = {*_SINCE_7, *(_SINCE_6 if schema < 6 else ())}
+    tables = _TABLES if schema < 4 else tuple(name for name in entries if name not in later)
     env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(tables))
     for name in tables:
         table = env.open_db(name.encode())
@@ -84,12 +92,29 @@ def _write(source: Path, target: Path, schema: int) -> None:
     env.close()
 
 
+def _with_sums(entries: dict[str, dict[bytes, bytes]]) -> dict[str, dict[bytes, bytes]]:
+    """With each micro-cluster its sum; that of a single image is its vector, of none zeros."""
+    images = {key[:8]: key[8:] for key in entries["micro_samples"]}
+    empty = bytes(len(next(iter(entries["vectors"].values()), b"")))
+    micros = {}
+    for key, raw in entries["micros"].items():
+        fields = msgspec.msgpack.decode(raw)
+        total = entries["micro_sums"].get(key)
+        if total is None:
+            some = images.get(key)
+            wide = np.frombuffer(entries["vectors"][some] if some else empty, "<f2").astype(np.float64)
+            total = (wide / max(float(np.linalg.norm(wide)), 1e-12)).astype("<f4").tobytes()
+        kept = {name: value for name, value in fields.items() if name != "revision"}
+        micros[key] = _encoded({**kept, "total": total})
+    return {**entries, "micros": micros}
+
+
 def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if table == "identity":
         return _encoded({**msgspec.msgpack.decode(raw), "schema": schema})
-    if table == "rejects" and b"\xa2of" in raw:
+    if table == "rejects" and schema < 6 and b"\xa2of" in raw:
         raw = _encoded({k: v for k, v in msgspec.msgpack.decode(raw).items() if k != "of"})
-    if schema == 5:
+    if schema >= 5:
         return raw
     if table == "micro_samples" and schema < 4:
         return b""

@@ -12,9 +12,10 @@ from river.checks import common
 from sklearn.metrics import adjusted_rand_score
 
 from index.clustering import CLUSTERERS, OUTLIER, OnlineClusterer, make_clusterer
-from index.clustering.base import FeatureColumns, unit_rows
+from index.clustering.base import FeatureColumns, MicroChanges, unit_rows
 from ops.errors import NotFoundError, StateError
 
+NOTHING = MicroChanges([], {})
 # DBSTREAM compares raw directions, which the shared offset of `blobs` brings close to each other.
 SETTINGS = {"dbstream": {"clustering_threshold": 0.3}}
 
@@ -58,7 +59,7 @@ def test_what_it_takes_grows_with_what_it_keeps(clusterer: OnlineClusterer) -> N
     vectors, _ = blobs(each=60, noise=0.3)
     clusterer.learn_many(vectors[:80])
     before = clusterer.size_bytes()
-    assert before >= 4 * vectors.shape[1] * len(clusterer.changed()) > 0
+    assert before >= 4 * vectors.shape[1] * len(clusterer.changed().records) > 0
     clusterer.learn_many(vectors[80:])
     assert clusterer.size_bytes() > before
 
@@ -96,7 +97,7 @@ def test_separate_groups_become_clusters(clusterer: OnlineClusterer) -> None:
 def test_every_vector_is_in_exactly_one_micro_cluster(clusterer: OnlineClusterer) -> None:
     vectors, _ = blobs()
     micros = np.concatenate([clusterer.learn_many(part).micros for part in np.array_split(vectors, 9)])
-    records = {record.id: record.count for record in clusterer.changed()}
+    records = {record.id: record.count for record in clusterer.changed().records}
     assert records == dict(zip(*(a.tolist() for a in np.unique(micros, return_counts=True)), strict=True))
 
 
@@ -128,7 +129,7 @@ def test_prediction_changes_nothing(clusterer: OnlineClusterer) -> None:
     clusterer.changed()
     before = clusterer.scalars()
     predicted = clusterer.predict_many(vectors)
-    assert clusterer.changed() == [] and clusterer.scalars() == before
+    assert clusterer.changed() == NOTHING and clusterer.scalars() == before
     assert predicted.strengths.min() >= 0 and predicted.strengths.max() <= 1
     assert (predicted.strengths[predicted.clusters == OUTLIER] == 0).all()
 
@@ -143,7 +144,7 @@ def test_repair_keeps_ids_and_is_silent_when_nothing_changed(clusterer: OnlineCl
 
 
 def test_nothing_learnt_yet(clusterer: OnlineClusterer) -> None:
-    assert clusterer.repair() == [] and clusterer.changed() == [] and clusterer.sizes() == {}
+    assert clusterer.repair() == [] and clusterer.changed() == NOTHING and clusterer.sizes() == {}
     assert clusterer.predict_many(np.ones((2, 4), np.float32)).clusters.tolist() == [OUTLIER, OUTLIER]
     assert len(clusterer.learn_many(np.zeros((0, 4), np.float32)).micros) == 0
 
@@ -153,7 +154,7 @@ def test_another_dimension_is_refused_and_leaves_no_trace(clusterer: OnlineClust
     clusterer.changed()
     with pytest.raises(StateError, match="4 numbers, not 5"):
         clusterer.learn_many(np.eye(5, dtype=np.float32))
-    assert clusterer.changed() == []
+    assert clusterer.changed() == NOTHING
 
 
 def test_unknown_micro_clusters_are_not_found(clusterer: OnlineClusterer) -> None:

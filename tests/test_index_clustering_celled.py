@@ -41,6 +41,11 @@ def test_every_number_is_where_it_was_put_last_with_its_last_row(
             wanted[number] = cell, row
     assert celled.cell_of(np.arange(14)).tolist() == [wanted.get(number, (NONE, 0))[0] for number in range(14)]
     assert celled.sizes.tolist() == [sum(cell == each for each, _ in wanted.values()) for cell in range(CELLS)]
+    numbers = np.array(sorted(wanted), np.int64)
+    rows = [wanted[number][1] for number in numbers.tolist()]
+    assert np.abs(celled.rows(numbers) - ROWS[rows]).max(initial=0) < 1e-3
+    for cell in range(CELLS):
+        assert sorted(celled.inside(np.array([cell])).tolist()) == [n for n in sorted(wanted) if wanted[n][0] == cell]
     for number, (cell, row) in wanted.items():
         of, found = celled.within(ROWS[row : row + 1], np.array([[cell]]), 0.999)
         assert number in found and not of.any()

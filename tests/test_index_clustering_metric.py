@@ -12,6 +12,7 @@ from index.clustering import metric
 from index.clustering.metric import load_metric
 from index.clustering.online_linkage import OnlineLinkage
 from ops.errors import BackboneError
+from tests.committed import Disk
 from tests.test_index_clustering_base import blobs
 
 
@@ -45,8 +46,9 @@ def test_a_stream_uses_it_from_its_first_repair_and_goes_on_with_it_after_a_rest
         clusterer.learn_many(vectors)
         clusterer.repair()
     assert learnt.scalars()["rank"] == 6 and whitened.scalars()["rank"] != 6
-    again = OnlineLinkage(encoder=("toy", "abc"))
-    again.restore(learnt.changed(), learnt.scalars())
+    disk = Disk()
+    disk.commit(learnt)
+    again = disk.restored(encoder=("toy", "abc"))
     assert again.scalars() == learnt.scalars() and again.repair() == learnt.repair()
 
 

@@ -11,32 +11,12 @@ from sklearn.metrics import adjusted_rand_score
 from index.clustering.base import FloatArray
 from index.clustering.joining import CellJoiner
 from index.clustering.online_linkage import OnlineLinkage
-from index.records import OUTLIER, MicroRecord
+from index.records import OUTLIER
 from ops.errors import StateError
+from tests.committed import Disk
 from tests.test_index_clustering_base import blobs
 
 WHOLE = 150
-
-
-class Disk:
-    """What the store would hold, written change by change."""
-
-    def __init__(self) -> None:
-        self.micros: dict[int, MicroRecord] = {}
-        self.scalars: dict[str, Any] = {}
-
-    def commit(self, clusterer: OnlineLinkage) -> None:
-        self.micros |= {record.id: record for record in clusterer.changed()}
-        for name, value in clusterer.changed_scalars().items():
-            if value is None:
-                self.scalars.pop(name, None)
-            else:
-                self.scalars[name] = value
-
-    def restored(self) -> OnlineLinkage:
-        clusterer = OnlineLinkage(whole=WHOLE)
-        clusterer.restore([self.micros[number] for number in sorted(self.micros)], dict(self.scalars))
-        return clusterer
 
 
 def many(seed: int = 0) -> tuple[FloatArray, np.ndarray]:
@@ -73,13 +53,13 @@ def test_an_interruption_leaves_no_trace(stop: int) -> None:
         steady_disk.commit(steady)
         disk.commit(broken)
         if begin <= stop < begin + 37:
-            broken = disk.restored()
+            broken = disk.restored(whole=WHOLE)
     assert steady._rolling is not None and steady._rolling.fitted > WHOLE
     for clusterer, written in ((steady, steady_disk), (broken, disk)):
         clusterer.settle()
         written.commit(clusterer)
         assert written.scalars == clusterer.scalars()
-    assert disk.micros == steady_disk.micros and disk.scalars == steady_disk.scalars
+    assert disk.micros == steady_disk.micros and disk.sums == steady_disk.sums and disk.scalars == steady_disk.scalars
     found = [each.predict_many(vectors) for each in (steady, broken)]
     assert np.array_equal(found[0].clusters, found[1].clusters) and np.array_equal(found[0].micros, found[1].micros)
     assert np.array_equal(found[0].strengths, found[1].strengths)
@@ -124,7 +104,7 @@ def test_clusters_and_images_leave_for_good() -> None:
     (moved,) = clusterer.hand_back({int(micros[row]): vectors[stay]}, [(int(micros[row]), vectors[row])])
     disk.commit(clusterer)
     assert f"profile/{home}" not in disk.scalars and f"profile/{other}" in disk.scalars
-    for each in (clusterer, disk.restored()):
+    for each in (clusterer, disk.restored(whole=WHOLE)):
         each.learn_many(vectors[:300] + 2e-3)
         each.repair()
         assert home not in each.sizes() and each.labels_of(np.array([moved]))[0] != other
@@ -137,6 +117,6 @@ def test_damaged_state_is_refused() -> None:
     name = next(name for name in disk.scalars if name.startswith("profile/"))
     for broken in ({name: b"1234"}, {"regions": b"1234"}, {"pace": None}):
         damaged = Disk()
-        damaged.micros, damaged.scalars = disk.micros, {**disk.scalars, **broken}
+        damaged.micros, damaged.sums, damaged.scalars = disk.micros, disk.sums, {**disk.scalars, **broken}
         with pytest.raises(StateError, match="restore a backup"):
-            damaged.restored()
+            damaged.restored(whole=WHOLE)

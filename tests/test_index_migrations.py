@@ -23,6 +23,7 @@ from tests.old_store import (
     write_schema_3,
     write_schema_4,
     write_schema_5,
+    write_schema_6,
 )
 from tests.states import EAGER, SHAPED, busy_state, due_job, restless, shape_of
 from tests.test_index_ingest import feed, partition
@@ -60,6 +61,19 @@ def test_schema_5_becomes_what_this_version_would_have_written_but_for_signature
     assert found["copies"]
     for table, entries in contents(today).items():
         assert found[table] == entries, table
+    assert check_state(tmp_path / "old").clean
+
+
+def test_schema_6_becomes_what_this_version_would_have_written(tmp_path: Path) -> None:
+    today = busy_state(tmp_path / "today", edits=False)
+    write_schema_6(today, tmp_path / "old")
+    before, wanted = contents(tmp_path / "old"), contents(today)
+    assert b"total" in before["micros"][bytes(8)] and 0 < len(wanted["micro_sums"]) < len(wanted["micros"])
+    assert migrated(tmp_path / "old") == 6
+    found = contents(tmp_path / "old")
+    assert records(found, "micros") == records(wanted, "micros")
+    for table in wanted.keys() - {"micros"}:
+        assert found[table] == wanted[table], table
     assert check_state(tmp_path / "old").clean
 
 

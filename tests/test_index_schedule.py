@@ -220,7 +220,7 @@ def test_a_result_follows_its_images(txn: Transaction, moved: int, outcome: str)
     """A repair may move images between clusters without an event."""
     for image in range(12):
         owner = 2 if image < moved else 1
-        txn.put(MICROS, image, MicroRecord(image, 1, b"", owner))
+        txn.put(MICROS, image, MicroRecord(image, 1, owner))
         txn.put(SAMPLES, image, SampleRecord("k", "s", image, "", 1, 1, (0, 0, 1, 1), 0.5, "", image, 1.0, 0.0))
     txn.put(CLUSTERS, 1, ClusterRecord(size=20))
     found = replace(output(ReconJob(1, 12, 0, 1.0)), samples=list(range(12)))

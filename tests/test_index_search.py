@@ -62,7 +62,7 @@ def test_an_image_that_moved_counts_for_its_new_cluster(folder: Path) -> None:
     library.close()
     store = Store(folder, readonly=False, map_size_gib=0.1)
     with store.write() as txn:
-        txn.put(MICROS, 2, MicroRecord(2, 1, b"", 1))
+        txn.put(MICROS, 2, MicroRecord(2, 1, 1))
     store.close()
     search._library = open_library(folder)
     assert search.query(direction(2), k=4)[0].cluster == 1

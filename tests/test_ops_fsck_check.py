@@ -24,7 +24,7 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
-from tests.old_store import write_schema_1, write_schema_3, write_schema_4, write_schema_5
+from tests.old_store import write_schema_1, write_schema_3, write_schema_4, write_schema_5, write_schema_6
 from tests.states import DELETED, busy_state
 
 KEYPOINTS = (
@@ -55,14 +55,14 @@ def test_what_the_writer_leaves_is_clean_and_every_check_had_something_to_look_a
     assert {"created", "split", "merged", "rolled_back"} <= kinds, kinds
 
 
-@pytest.mark.parametrize("write", [write_schema_1, write_schema_3, write_schema_4, write_schema_5])
+@pytest.mark.parametrize("write", [write_schema_1, write_schema_3, write_schema_4, write_schema_5, write_schema_6])
 def test_a_store_of_an_older_schema_is_checked_as_such(tmp_path: Path, write: Callable[[Path, Path], None]) -> None:
     write(busy_state(tmp_path / "today", edits=False), tmp_path / "old")
     assert check_state(tmp_path / "old").clean
     editor = Editor(tmp_path / "old")
     editor.change("counters", b"only", stored=7)
     editor.close()
-    wanted = ["totals", "feed"] if write in (write_schema_4, write_schema_5) else ["totals"]  # there was no feed before
+    wanted = ["totals"] if write in (write_schema_1, write_schema_3) else ["totals", "feed"]  # there was no feed before
     assert [finding.check for finding in check_state(tmp_path / "old").errors] == wanted
 
 
@@ -73,6 +73,15 @@ def image(number: int) -> bytes:
 def shape(editor: Editor) -> bytes:
     """The place of the first published version."""
     return editor.where("shapes", outcome="published")
+
+
+def several(editor: Editor) -> bytes:
+    """The first micro-cluster of several images."""
+    return editor.keys("micro_sums")[0]
+
+
+def two(key: bytes) -> tuple[int, ...]:
+    return numbers(key, 2)
 
 
 def drop_first(table: str) -> Callable[[Editor], None]:
@@ -104,9 +113,11 @@ def other_micro(editor: Editor) -> None:
 
 
 def swap_vectors(editor: Editor) -> None:
-    one, other = editor.get("vectors", image(0)), editor.get("vectors", image(1))
-    editor.set("vectors", image(0), other)
-    editor.set("vectors", image(1), one)
+    # Of several images; of a single one its vector is all there is.
+    ours = next(number for micro, number in map(two, editor.keys("micro_samples")) if packed(micro) == several(editor))
+    one, other = editor.get("vectors", image(ours)), editor.get("vectors", image(ours + 9))
+    editor.set("vectors", image(ours), other)
+    editor.set("vectors", image(ours + 9), one)
 
 
 def unpublish(editor: Editor) -> None:
@@ -222,7 +233,10 @@ BREAKS: list[tuple[str, str, Callable[[Editor], None]]] = [
     ("micro-clusters", "counts 99 images", lambda e: e.change("micros", packed(0), count=99)),
     ("micro-clusters", "comes where 0 should", lambda e: e.set("micros", packed(0), None)),
     ("micro-clusters", "which does not exist", lambda e: e.set("micros", packed(0), None)),
-    ("micro-clusters", "the sum of micro-cluster", lambda e: e.change("micros", packed(0), total=bytes(4 * DIM))),
+    ("micro-clusters", "the sum of micro-cluster", lambda e: e.set("micro_sums", several(e), bytes(4 * DIM))),
+    ("micro-clusters", "the sum of micro-cluster", lambda e: e.set("micro_sums", several(e), None)),
+    ("micro-clusters", "has a sum beside", lambda e: e.set("micro_sums", e.where("micros", count=1), bytes(4 * DIM))),
+    ("micro-clusters", "which does not exist", lambda e: e.set("micro_sums", packed(10**6), bytes(4 * DIM))),
     ("micro-clusters", "the sum of micro-cluster", swap_vectors),
     ("micro-clusters", "is not listed in its micro-cluster", drop_first("micro_samples")),
     ("micro-clusters", "listed in 2 micro-clusters", other_micro),

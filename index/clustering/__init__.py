@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from index.clustering.base import Assignments, LineageEvent, OnlineClusterer
+from index.clustering.base import Assignments, LineageEvent, OnlineClusterer, unit_rows
 from index.clustering.dbstream import DBStream
 from index.clustering.online_linkage import OnlineLinkage
 from index.records import OUTLIER, MicroRecord
@@ -47,4 +47,5 @@ __all__ = [
     "OnlineClusterer",
     "make_clusterer",
     "takes_encoder",
+    "unit_rows",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -52,6 +52,19 @@ class Assignments:
     clusters: IntArray
     strengths: FloatArray
     events: list[LineageEvent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MicroChanges:
+    """What is to be written of micro-clusters.
+
+    Attributes:
+        records: those that changed, in order of id.
+        sums: of those whose vectors changed, the sum of these, ``(D,)`` little-endian float32.
+    """
+
+    records: list[MicroRecord]
+    sums: dict[int, bytes]
 
 
 class FeatureColumns:
@@ -154,16 +167,15 @@ class OnlineClusterer(Clusterer, abc.ABC):
         """Vectors in each cluster, outliers left out."""
 
     @abc.abstractmethod
-    def total(self) -> NDArray[np.float64]:
-        """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
-
-    @abc.abstractmethod
     def size_bytes(self) -> int:
         """Memory of what grows with the vectors learnt."""
 
     @abc.abstractmethod
-    def changed(self) -> list[MicroRecord]:
-        """Micro-clusters that changed since the last call, to be written over those with the same id."""
+    def changed(self) -> MicroChanges:
+        """Micro-clusters that changed since the last call, to be written over those with the same id.
+
+        What is given may be read again from the source that `restore` was given, as soon as anything is called next.
+        """
 
     @abc.abstractmethod
     def scalars(self) -> dict[str, Any]:
@@ -174,10 +186,18 @@ class OnlineClusterer(Clusterer, abc.ABC):
         return self.scalars()
 
     @abc.abstractmethod
-    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
+    def restore(
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
+    ) -> None:
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
-        Whatever is learnt afterwards ends the same, bit for bit, as without the interruption.
+        Whatever is learnt afterwards ends the same, bit for bit, as without the interruption. Of nothing at all it is
+        an empty clusterer that knows where its sums will be.
+
+        Args:
+            micros: the records.
+            scalars: what `scalars` gave, or `changed_scalars` one after the other.
+            source: reads sums ``(M, D)`` of micro-clusters as they were written last, from now on.
 
         Raises:
             StateError: records are missing or do not fit each other, or the clusterer restores by replay.

@@ -51,6 +51,27 @@ class CelledRows:
         found[known] = self._cell[numbers[known]]
         return found
 
+    def inside(self, cells: IntArray) -> IntArray:
+        """The numbers in some of the cells."""
+        lists = self._index.invlists
+        filled = [(cell, size) for cell in cells.tolist() if (size := int(self._sizes[cell]))]
+        parts = [faiss.rev_swig_ptr(lists.get_ids(cell), size).copy() for cell, size in filled]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def rows(self, numbers: IntArray) -> FloatArray:
+        """The rows ``(N, r)`` of numbers that are in a cell, as they are held."""
+        rank, lists = int(self._index.d), self._index.invlists
+        found = np.empty((len(numbers), rank), np.float32)
+        cells, slots = self._cell[numbers], self._slot[numbers]
+        order = np.argsort(cells, kind="stable")
+        bounds = np.flatnonzero(np.diff(cells[order], prepend=NONE - 1, append=NONE - 1)).tolist()
+        for start, end in pairwise(bounds):
+            some = order[start:end]
+            cell = int(cells[some[0]])
+            codes = faiss.rev_swig_ptr(lists.get_codes(cell), int(self._sizes[cell]) * rank * _BYTES)
+            found[some] = codes.view("<f2").reshape(-1, rank)[slots[some]]
+        return found
+
     def put(self, numbers: IntArray, cells: IntArray, rows: FloatArray) -> None:
         """Sets the rows ``(N, r)`` of different numbers and puts them into cells, out of those that they were in."""
         if not len(numbers):

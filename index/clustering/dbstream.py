@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -106,7 +106,7 @@ class DBStream(TabledClusterer):
         table = self._table
         if not len(table):
             return []
-        means = table.totals / table.counts[:, None]
+        means = table.sums(np.arange(len(table))) / table.counts[:, None]
         groups = np.array([self._model.predict_one(_features(mean)) for mean in means], np.int64)
         clusters, events, self._next_cluster = carry_ids(
             table.clusters, groups, table.counts, self.min_size, self._next_cluster
@@ -134,7 +134,9 @@ class DBStream(TabledClusterer):
         """Empty: the state comes back by replay."""
         return {}
 
-    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
+    def restore(
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
+    ) -> None:
         """Not possible from records.
 
         Raises:

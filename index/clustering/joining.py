@@ -55,7 +55,7 @@ class Joiner(ABC):
 
     def row_of(self, micro: int) -> FloatArray:
         """Row ``(r,)`` of a micro-cluster as it is now, whether or not it has been taken over yet."""
-        row: FloatArray = self._map(self._table.totals[micro : micro + 1])[0]
+        row: FloatArray = self._map(self._table.sum_of(micro)[None])[0]
         return row
 
     def decide(self, vector: FloatArray, candidates: Iterable[int]) -> int:
@@ -67,17 +67,15 @@ class Joiner(ABC):
     def refresh(self, micros: Iterable[int]) -> None:
         """Takes over micro-clusters that have been opened or joined; of new ones all."""
         ids = np.unique(np.fromiter(micros, np.int64))
-        self._take(ids, self._map(self._table.totals[ids]))
+        self._take(ids, self._map(self._table.sums(ids)))
 
-    def _fill(self, rows: FloatArray | None = None) -> None:
-        """Takes over all micro-clusters, with their rows if these are known."""
-        for begin in range(0, len(self._table), _BLOCK):
-            block = slice(begin, begin + _BLOCK)
-            some = self._map(self._table.totals[block]) if rows is None else rows[block]
-            self._take(np.arange(begin, begin + len(some)), some)
+    def _fill(self) -> None:
+        """Takes over all micro-clusters."""
+        for ids, sums in self._table.blocks():
+            self._take(ids, self._map(sums))
 
     def _similarity(self, vector: FloatArray, micro: int) -> float:
-        pair = np.stack([vector, self._table.totals[micro]])
+        pair = np.stack([vector, self._table.sum_of(micro)])
         if self._space is None:
             return _cosine(pair.astype(np.float64))
         # Few whitened dimensions can hide a difference, hence the centred descriptors have to agree too.
@@ -128,14 +126,12 @@ class CellJoiner(Joiner):
     middles and the micro-cluster's sum alone, not on when it came.
     """
 
-    def __init__(
-        self, table: MicroTable, space: Space, threshold: float, cells: Cells, rows: FloatArray | None = None
-    ) -> None:
-        """Takes over the micro-clusters of a table, with their rows ``(M, r)`` in the space if these are known."""
+    def __init__(self, table: MicroTable, space: Space, threshold: float, cells: Cells) -> None:
+        """Takes over the micro-clusters of a table."""
         super().__init__(table, space, threshold)
         self._cells = cells
         self._held = CelledRows(len(cells), space.projection.shape[1])
-        self._fill(rows)
+        self._fill()
 
     def size_bytes(self) -> int:
         """Memory of the rows."""
@@ -146,9 +142,13 @@ class CellJoiner(Joiner):
         """``(L,)`` micro-clusters in each cell."""
         return self._held.sizes
 
-    def cell_of(self, micros: IntArray) -> IntArray:
-        """The cell of each micro-cluster, `NONE` for what has not been taken over."""
-        return self._held.cell_of(micros)
+    def inside(self, cells: IntArray) -> IntArray:
+        """The micro-clusters in some of the cells."""
+        return self._held.inside(cells)
+
+    def rows(self, micros: IntArray) -> FloatArray:
+        """Rows ``(N, r)`` of micro-clusters in the space, in half precision."""
+        return self._held.rows(micros)
 
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""

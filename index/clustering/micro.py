@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 
-from index.clustering.base import FloatArray, IntArray
+from index.clustering.base import FloatArray, IntArray, MicroChanges
 from index.clustering.growing import grown
+from index.clustering.sums import HeldSums, Source, StoredSums, Sums
 from index.records import OUTLIER, MicroRecord
 from ops.errors import NotFoundError, StateError
+
+_BLOCK = 8192  # sums read, and records taken over, at once; bounds memory
 
 
 class MicroTable:
@@ -17,10 +21,12 @@ class MicroTable:
 
     def __init__(self) -> None:
         self._size = 0
-        self._totals = np.zeros((0, 0), np.float32)
-        self._counts = np.zeros(0, np.int64)
-        self._clusters = np.zeros(0, np.int64)
+        self._sums: Sums = HeldSums()
+        self._source: Source | None = None
+        self._counts, self._clusters = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._revisions = np.zeros(0, np.uint32)
         self._dirty: set[int] = set()
+        self._summed: set[int] = set()  # of those, where the sum has changed
         self._barred: dict[int, frozenset[int]] = {}
 
     def __len__(self) -> int:
@@ -29,12 +35,7 @@ class MicroTable:
     @property
     def dim(self) -> int:
         """Length of the vectors, 0 before the first."""
-        return self._totals.shape[1]
-
-    @property
-    def totals(self) -> FloatArray:
-        """``(M, D)`` sums of unit vectors."""
-        return self._totals[: self._size]
+        return self._sums.dim
 
     @property
     def counts(self) -> IntArray:
@@ -46,33 +47,53 @@ class MicroTable:
         """``(M,)`` cluster of each, `OUTLIER` for none."""
         return self._clusters[: self._size]
 
+    def sums(self, micros: IntArray) -> FloatArray:
+        """Sums ``(N, D)`` of the unit vectors of micro-clusters."""
+        return self._sums.of(micros)
+
+    def sum_of(self, micro: int) -> FloatArray:
+        """Sum ``(D,)`` of the unit vectors of one."""
+        row: FloatArray = self._sums.of(np.array([micro]))[0]
+        return row
+
+    def blocks(self) -> Iterator[tuple[IntArray, FloatArray]]:
+        """All ids in order, and their sums, in blocks that bound memory."""
+        for begin in range(0, self._size, _BLOCK):
+            micros = np.arange(begin, min(begin + _BLOCK, self._size))
+            yield micros, self._sums.of(micros)
+
     def open(self, vector: FloatArray, cluster: int) -> int:
         """Opens a micro-cluster with one unit vector; returns its id."""
         micro = self._size
         self._reserve(micro + 1)
         self._size += 1
-        self._totals[micro] = vector
+        self._sums.put(micro, vector)
         self._counts[micro] = 1
         self._clusters[micro] = cluster
         self._dirty.add(micro)
+        self._summed.add(micro)
         return micro
 
     def join(self, micro: int, vector: FloatArray) -> None:
         """Adds a unit vector to a micro-cluster."""
-        self._totals[micro] += vector
+        self._set_sum(micro, self.sum_of(micro) + vector)
         self._counts[micro] += 1
-        self._dirty.add(micro)
 
     def refill(self, micro: int, vectors: FloatArray) -> None:
         """Makes a micro-cluster hold these unit vectors alone; one that is left empty is in no cluster."""
         total = np.zeros(self.dim, np.float32)
         for vector in vectors:  # one by one, as they came: sums of floats depend on the order
             total += vector
-        self._totals[micro] = total
+        self._set_sum(micro, total)
         self._counts[micro] = len(vectors)
         if not len(vectors):
             self._clusters[micro] = OUTLIER
+
+    def _set_sum(self, micro: int, total: FloatArray) -> None:
+        self._sums.put(micro, total)
+        self._revisions[micro] += 1
         self._dirty.add(micro)
+        self._summed.add(micro)
 
     @property
     def barred(self) -> Mapping[int, frozenset[int]]:
@@ -119,13 +140,16 @@ class MicroTable:
         return {int(i): int(n) for i, n in zip(ids, sums, strict=True) if i != OUTLIER}
 
     def size_bytes(self) -> int:
-        """Memory of the arrays, with what they have in reserve."""
-        return self._totals.nbytes + self._counts.nbytes + self._clusters.nbytes
+        """Memory of what is held, with what it has in reserve."""
+        arrays = (self._counts, self._clusters, self._revisions)
+        return self._sums.size_bytes() + sum(array.nbytes for array in arrays)
 
     def widen(self, dim: int) -> None:
         """Appends columns of zeros up to `dim`."""
         if dim > self.dim:
-            self._totals = np.pad(self._totals, ((0, 0), (0, dim - self.dim)))
+            held = self._sums if isinstance(self._sums, HeldSums) else self._held()
+            held.widen(dim)
+            self._sums = held
 
     def set_dim(self, dim: int) -> None:
         """Takes the length of the first vectors.
@@ -137,43 +161,65 @@ class MicroTable:
             raise StateError(f"the clusterer holds vectors of {self.dim} numbers, not {dim}")
         self.widen(dim)
 
-    def take_dirty(self) -> list[MicroRecord]:
-        """Records of what changed since the last call, in order of id."""
-        ids, self._dirty = sorted(self._dirty), set()
-        return [self._record(micro) for micro in ids]
+    def take_dirty(self) -> MicroChanges:
+        """What changed since the last call, in order of id."""
+        records = [self._record(micro) for micro in sorted(self._dirty)]
+        summed = np.array(sorted(self._summed), np.int64)
+        rows = np.asarray(self._sums.of(summed), "<f4") if len(summed) else ()
+        self._dirty, self._summed = set(), set()
+        self._sums.written()
+        return MicroChanges(records, {m: row.tobytes() for m, row in zip(summed.tolist(), rows, strict=True)})
 
-    def load(self, records: Iterable[MicroRecord]) -> None:
-        """Replaces the table by records in order of id, one at a time: there may be many.
+    def load(self, records: Iterable[MicroRecord], source: Source) -> None:
+        """Replaces the table by records in order of id, whose sums are read from a source; there may be many.
 
         Raises:
-            StateError: ids have gaps or are out of order, or vectors differ in length.
+            StateError: ids have gaps or are out of order, or the source's sums do not suit them.
         """
-        self._totals, self._size = np.zeros((0, 0), np.float32), 0
+        self._size, self._source = 0, source
         self._counts, self._clusters = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        self._dirty, self._barred = set(), {}
-        for record in records:
-            row = np.frombuffer(record.total, "<f4")
-            if record.id != self._size:
-                raise StateError("the store's micro-clusters are not numbered without gaps: restore a backup")
-            if not self._size:
-                self._totals = np.zeros((0, len(row)), np.float32)
-            if len(row) != self.dim:
-                raise StateError("the store's micro-clusters differ in dimension: restore a backup")
-            self._load(record, row)
+        self._revisions = np.zeros(0, np.uint32)
+        self._dirty, self._summed, self._barred = set(), set(), {}
+        left = iter(records)
+        while block := list(islice(left, _BLOCK)):
+            self._load(block)
+        self._sums = HeldSums()
+        if self._size:
+            self._sums = StoredSums(source(np.zeros(1, np.int64)).shape[1], source)
 
-    def _load(self, record: MicroRecord, row: FloatArray) -> None:
-        self._reserve(record.id + 1)
-        self._size = record.id + 1
-        self._totals[record.id], self._counts[record.id] = row, record.count
-        self._clusters[record.id] = record.cluster
-        if record.barred:
-            self._barred[record.id] = frozenset(record.barred)
+    def _load(self, records: list[MicroRecord]) -> None:
+        begin, end = self._size, self._size + len(records)
+        if [record.id for record in records] != list(range(begin, end)):
+            raise StateError("the store's micro-clusters are not numbered without gaps: restore a backup")
+        self._reserve(end)
+        self._size = end
+        self._counts[begin:end] = [record.count for record in records]
+        self._clusters[begin:end] = [record.cluster for record in records]
+        self._revisions[begin:end] = [record.revision for record in records]
+        self._barred |= {record.id: frozenset(record.barred) for record in records if record.barred}
+
+    def hold(self) -> None:
+        """Keeps all sums in memory from now on."""
+        if isinstance(self._sums, StoredSums):
+            self._sums = self._held()
+
+    def leave(self) -> None:
+        """Keeps only sums in memory that are not written yet, if it is known where the others are."""
+        if isinstance(self._sums, HeldSums) and self._source is not None:
+            fresh = {micro: self.sum_of(micro) for micro in self._summed}
+            self._sums = StoredSums(self.dim, self._source, fresh)
+
+    def _held(self) -> HeldSums:
+        rows = np.zeros((self._size, self.dim), np.float32)
+        for micros, some in self.blocks():
+            rows[micros] = some
+        return HeldSums(rows)
 
     def _record(self, micro: int) -> MicroRecord:
-        total = np.asarray(self._totals[micro], "<f4").tobytes()
         barred = tuple(sorted(self._barred.get(micro, ())))
-        return MicroRecord(micro, int(self._counts[micro]), total, int(self._clusters[micro]), barred)
+        revision = int(self._revisions[micro])
+        return MicroRecord(micro, int(self._counts[micro]), int(self._clusters[micro]), barred, revision)
 
     def _reserve(self, size: int) -> None:
-        self._totals, self._counts = grown(self._totals, size), grown(self._counts, size)
-        self._clusters = grown(self._clusters, size)
+        self._counts, self._clusters = grown(self._counts, size), grown(self._clusters, size)
+        self._revisions = grown(self._revisions, size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from river.base.typing import FeatureName
 
 from index.clustering.arrivals import Arrivals
 from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, unit_rows
+from index.clustering.cells import learn_cells
 from index.clustering.joining import CellJoiner, FlatJoiner, Joiner, map_rows, map_vectors
 from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
 from index.clustering.profiles import CellProfiles
 from index.clustering.regroup import regroup
-from index.clustering.rolling import OUTGROWN, Rolling, begin, sample_of
+from index.clustering.rolling import OUTGROWN, Rolling, begin, cells_for, sample_of
 from index.clustering.snapshot import Snapshot, make_snapshot, unpack
 from index.clustering.space import Space, fit_space
 from index.clustering.tabled import TabledClusterer
@@ -192,13 +193,15 @@ class OnlineLinkage(TabledClusterer):
         table = self._table
         live = np.flatnonzero(table.counts > 0)
         sample = sample_of(live, len(table))
-        space = fit_space(unit_rows(table.totals[sample]), table.counts[sample], self._metric())
+        some = unit_rows(table.sums(sample))
+        space = fit_space(some, table.counts[sample], self._metric())
         if space is None:
             return None
-        rows = map_rows(space, table.totals)
-        rolling = begin(space, rows, sample, table, self._rolling)
+        cells = learn_cells(map_rows(space, some), cells_for(len(table)))
+        self._joiner = joiner = CellJoiner(table, space, self.same, cells)
+        rolling = begin(cells, joiner, table, space, self._rolling)
         self._snapshot = rolling.profiles
-        self._joiner = CellJoiner(table, space, self.same, rolling.profiles.cells, rows)
+        table.leave()
         release_free_memory()
         return rolling
 
@@ -216,7 +219,7 @@ class OnlineLinkage(TabledClusterer):
         barred = [micro for micro in members.tolist() if micro in table.barred]
         live = members[(table.counts[members] > 0) & ~np.isin(members, barred)]
         counts, space = table.counts[live], rolling.profiles.space
-        rows = map_vectors(space, table.totals[live])
+        rows = joiner.rows(live).astype(np.float64)
         groups = self._regroup(live, rows, space)
         labels, events, self._next_cluster = carry_ids(
             table.clusters[live], groups, counts, self.min_size, self._next_cluster
@@ -237,7 +240,7 @@ class OnlineLinkage(TabledClusterer):
         free = np.ones(len(table), bool)
         free[list(table.barred)] = False
         live = np.flatnonzero((table.counts > 0) & free)
-        totals, counts = table.totals[live], table.counts[live]
+        totals, counts = table.sums(live), table.counts[live]
         space = fit_space(unit_rows(totals), counts, self._metric()) if len(live) >= MIN_FIT else None
         if space is None:
             return []
@@ -279,7 +282,7 @@ class OnlineLinkage(TabledClusterer):
         barred = self._table.barred[micro]
         if self._snapshot is None or len(barred) >= _MOST_RETURNS or not self._table.counts[micro]:
             return OUTLIER
-        row = map_vectors(self._space, self._table.totals[micro : micro + 1])
+        row = map_vectors(self._space, self._table.sum_of(micro)[None])
         allowed = self._snapshot.without(sorted(barred))
         return int(allowed.classify(row, self._snapshot.space.threshold(self.z))[0][0])
 
@@ -341,13 +344,17 @@ class OnlineLinkage(TabledClusterer):
             "since_repair": self._clock.since_repair,
         }
 
-    def restore(self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any]) -> None:
+    def restore(
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
+    ) -> None:
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
+
+        Sums are read into memory until repairs go over regions, and then where they are needed.
 
         Raises:
             StateError: records are missing or do not fit each other.
         """
-        self._table.load(micros)
+        self._table.load(micros, source)
         self._next_cluster = int(scalars.get("next_cluster", FIRST_CLUSTER))
         self._clock.learnt = int(scalars.get("learnt", 0))
         self._clock.since_repair = int(scalars.get("since_repair", 0))
@@ -356,6 +363,7 @@ class OnlineLinkage(TabledClusterer):
             self._snapshot, self._clock.pace = self._rolling.profiles, self._rolling.pace
         else:
             self._snapshot = unpack(scalars) if "rank" in scalars else None
+            self._table.hold()
         self._told = self._snapshot
         if self._clock.learnt != int(self._table.counts.sum()):
             raise StateError(f"micro-clusters do not add up to {self._clock.learnt} images: restore a backup")

@@ -67,6 +67,10 @@ class CellProfiles:
         found[real] = self._held.cell_of(clusters[real])
         return found
 
+    def inside(self, cells: IntArray) -> IntArray:
+        """The clusters whose profiles are in some of the cells."""
+        return self._held.inside(cells)
+
     def without(self, clusters: Sequence[int]) -> CellProfilesView:
         """The profiles as if there were no such clusters."""
         return CellProfilesView(self, frozenset(clusters))

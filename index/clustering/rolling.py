@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.cells import learn_cells, regions_of, unpack_cells
+from index.clustering.cells import Cells, regions_of, unpack_cells
 from index.clustering.growing import NONE
 from index.clustering.joining import CellJoiner
 from index.clustering.micro import MicroTable
@@ -24,6 +25,7 @@ OUTGROWN = 2
 """Times as many micro-clusters as the space and its cells were learnt of, and they are learnt anew."""
 SAMPLE = 20_000
 _ROWS_OF_A_CELL = 8  # in the sample
+_MEANS = 2048  # clusters whose rows are looked at together
 
 
 class Rolling:
@@ -63,11 +65,13 @@ class Rolling:
 
     def take(self, table: MicroTable, joiner: CellJoiner) -> IntArray:
         """Micro-clusters of the next region: all of those of its clusters, and the outliers in its cells."""
-        cells = joiner.cell_of(np.arange(len(table)))
-        home = self.profiles.cell_of(table.clusters)
-        found = np.flatnonzero(self._regions[np.where(home == NONE, cells, home)] == self._next)
+        cells = np.flatnonzero(self._regions == self._next)
         self._next += 1
-        return found
+        here = np.zeros(int(table.clusters.max(initial=0)) + 2, bool)  # the last stands for outliers
+        here[self.profiles.inside(cells)] = True
+        near = joiner.inside(cells)
+        homeless = self.profiles.cell_of(table.clusters[near]) == NONE
+        return np.union1d(np.flatnonzero(here[table.clusters]), near[homeless])
 
     def replace(self, before: set[int], labels: IntArray, rows: NDArray[np.float64], counts: IntArray) -> None:
         """Takes over what a slice made of the clusters in ``before``.
@@ -78,7 +82,7 @@ class Rolling:
             rows: ``(M, r)`` micro-clusters in the space.
             counts: ``(M,)`` vectors in each.
         """
-        found = mean_rows(labels, rows, counts)
+        found = mean_rows(labels, rows.__getitem__, counts)
         self.profiles.drop(sorted(before - found.keys()))
         self.profiles.put(found)
 
@@ -130,20 +134,20 @@ class Rolling:
         return found
 
 
-def begin(space: Space, rows: FloatArray, sample: IntArray, table: MicroTable, before: Rolling | None) -> Rolling:
-    """Learns the cells of a space, and takes over the clusters as they are.
+def begin(cells: Cells, joiner: CellJoiner, table: MicroTable, space: Space, before: Rolling | None) -> Rolling:
+    """Takes over the clusters as they are.
 
     Args:
-        space: fitted anew.
-        rows: ``(M, r)`` micro-clusters in it.
-        sample: rows that cells are learnt from.
+        cells: learnt in the space.
+        joiner: holds the micro-clusters in the space.
         table: the micro-clusters.
+        space: fitted anew.
         before: whose place it takes.
     """
-    found = Rolling(CellProfiles(space, learn_cells(rows[sample], cells_for(len(table)))), len(table))
+    found = Rolling(CellProfiles(space, cells), len(table))
     labels = table.clusters.copy()
     labels[list(table.barred)] = OUTLIER  # what may leave at any time shapes no cluster
-    found.profiles.put(mean_rows(labels, rows, table.counts))
+    found.profiles.put(mean_rows(labels, joiner.rows, table.counts))
     if before is not None:
         found.profiles.succeed(before.profiles)
     return found
@@ -160,13 +164,23 @@ def sample_of(live: IntArray, micros: int) -> IntArray:
     return live[np.linspace(0, len(live) - 1, wanted).astype(np.int64)]
 
 
-def mean_rows(labels: IntArray, rows: NDArray[Any], counts: IntArray) -> dict[int, FloatArray]:
-    """Mean row of each cluster, of ``(M, r)`` rows that stand for so many vectors; outliers are left out."""
+def mean_rows(labels: IntArray, rows: Callable[[IntArray], NDArray[Any]], counts: IntArray) -> dict[int, FloatArray]:
+    """Mean row of each cluster; outliers are left out.
+
+    Args:
+        labels: ``(M,)`` cluster of each micro-cluster.
+        rows: gives the rows ``(N, r)`` of some of them, by place.
+        counts: ``(M,)`` vectors that each stands for.
+    """
     real = np.flatnonzero(labels != OUTLIER)
     order = real[np.argsort(labels[real], kind="stable")]
     ids, starts = np.unique(labels[order], return_index=True)
     found: dict[int, FloatArray] = {}
-    for cluster, some in zip(ids.tolist(), np.split(order, starts[1:]), strict=False):  # of none there is an empty part
-        weight = counts[some].astype(np.float64)
-        found[cluster] = (weight @ rows[some].astype(np.float64) / weight.sum()).astype(np.float32)
+    for first in range(0, len(ids), _MEANS):  # not all rows at once: bounds memory
+        bounds = [*starts[first : first + _MEANS + 1].tolist(), len(order)]
+        some = rows(order[bounds[0] : bounds[min(_MEANS, len(bounds) - 1)]]).astype(np.float64)
+        for cluster, (start, end) in zip(ids[first : first + _MEANS].tolist(), pairwise(bounds), strict=False):
+            weight = counts[order[start:end]].astype(np.float64)
+            mean = weight @ some[start - bounds[0] : end - bounds[0]] / weight.sum()
+            found[cluster] = mean.astype(np.float32)
     return found

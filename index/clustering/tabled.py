@@ -5,14 +5,12 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from river.base.typing import FeatureName
 
-from index.clustering.base import FIRST_CLUSTER, FeatureColumns, IntArray, LineageEvent, OnlineClusterer
+from index.clustering.base import FIRST_CLUSTER, FeatureColumns, IntArray, LineageEvent, MicroChanges, OnlineClusterer
 from index.clustering.clock import RepairClock
 from index.clustering.micro import MicroTable
-from index.records import OUTLIER, MicroRecord
+from index.records import OUTLIER
 
 
 class TabledClusterer(OnlineClusterer, abc.ABC):
@@ -45,14 +43,10 @@ class TabledClusterer(OnlineClusterer, abc.ABC):
         """Vectors in each cluster, outliers left out."""
         return self._table.sizes()
 
-    def total(self) -> NDArray[np.float64]:
-        """Sum ``(D,)`` of all unit vectors; D is 0 before the first."""
-        return np.asarray(np.add.reduce(self._table.totals, axis=0, dtype=np.float64))
-
     def size_bytes(self) -> int:
         """Memory of the table of micro-clusters."""
         return self._table.size_bytes()
 
-    def changed(self) -> list[MicroRecord]:
+    def changed(self) -> MicroChanges:
         """Micro-clusters that changed since the last call."""
         return self._table.take_dirty()

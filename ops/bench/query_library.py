@@ -33,7 +33,7 @@ def build(
         def found(txn: Transaction) -> None:
             for cluster in range(crowd.clusters):
                 write_cluster(txn, cluster, ClusterRecord(OF_A_CLUSTER, 0, "open"))
-                txn.put(MICROS, cluster, MicroRecord(cluster, OF_A_CLUSTER, b"", cluster))
+                txn.put(MICROS, cluster, MicroRecord(cluster, OF_A_CLUSTER, cluster))
                 txn.put(CLUSTER_MICROS, (cluster, cluster), b"")
 
         store.transact(found)

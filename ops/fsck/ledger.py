@@ -9,7 +9,7 @@ from ops.fsck.findings import UPGRADE, Finding, error
 from ops.fsck.raw import RawState, Record, number, numbers
 
 IDENTITY, TOTALS, LINEAGE = "identity", "totals", "lineage"
-SCHEMAS = frozenset({1, 2, 3, 4, 5, 6})
+SCHEMAS = frozenset({1, 2, 3, 4, 5, 6, 7})
 _BIRTHS = frozenset({"created", "split"})
 _ENDS = frozenset({"dissolved", "deleted"})
 

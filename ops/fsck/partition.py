@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,22 +26,29 @@ def check_micros(state: RawState) -> Iterator[Finding]:
         if micro != expected or record["id"] != micro:
             yield error(MICROS, f"micro-cluster {micro} (id {record['id']}) comes where {expected} should")
         expected = micro + 1
-        yield from _members(state, micro, record["count"], record["total"])
+        yield from _members(state, micro, record)
+    for key in state.keys("micro_sums"):
+        if state.get("micros", key) is None:
+            yield error(MICROS, f"there is a sum of micro-cluster {number(key)}, which does not exist")
     yield from _orphans(state)
 
 
-def _members(state: RawState, micro: int, count: int, total: bytes) -> Iterator[Finding]:
+def _members(state: RawState, micro: int, record: dict[str, Any]) -> Iterator[Finding]:
+    count = record["count"]
     images = [numbers(key, 2)[1] for key in state.keys("micro_samples", packed(micro))]
     if len(images) != count:
         yield error(MICROS, f"micro-cluster {micro} counts {count} images and lists {len(images)}")
         return
+    older = "total" in record  # below schema 7 each has its sum
+    total = record["total"] if older else state.get("micro_sums", packed(micro))
+    if count < 2 and not older and total is not None:
+        yield error(MICROS, f"micro-cluster {micro} has a sum beside that of its {count} vectors")
+    if not count or (count < 2 and not older):
+        return  # a person deleted all that was in it, or the sum is the image's own vector
     vectors = [vector for image in images if (vector := image_vector(state, image)) is not None]
     unit = [vector / max(float(np.linalg.norm(vector)), 1e-12) for vector in vectors]
-    found = np.frombuffer(total[: len(total) // 4 * 4], "<f4")
-    if not count and not found.any():
-        return  # a person deleted all that was in it
-    same = unit and found.shape == unit[0].shape and np.allclose(found, sum(unit), atol=_TOLERANCE * count)
-    if not same:
+    found = np.frombuffer(total[: len(total) // 4 * 4] if total else b"", "<f4")
+    if not unit or found.shape != unit[0].shape or not np.allclose(found, sum(unit), atol=_TOLERANCE * count):
         yield error(MICROS, f"the sum of micro-cluster {micro} is not that of its {count} vectors")
 
 

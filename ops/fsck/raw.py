@@ -19,10 +19,12 @@ TABLES = (
     "identity", "counters", "clusterer", "shards", "samples", "sample_keys", "vectors", "crops", "masks", "rejects",
     "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
     "deleted", "quarantined", "changes", "lists", "labels", "source_samples", "shard_names", "reasons",
-    "cluster_lineage", "cluster_changes", "signatures", "signature_bands", "copies",
+    "cluster_lineage", "cluster_changes", "signatures", "signature_bands", "copies", "micro_sums",
 )  # fmt: skip
-_SINCE = {name: 4 for name in TABLES[TABLES.index("deleted") :]} | {
-    name: 6 for name in TABLES[TABLES.index("signatures") :]
+_SINCE = {
+    name: schema
+    for first, schema in (("deleted", 4), ("signatures", 6), ("micro_sums", 7))
+    for name in TABLES[TABLES.index(first) :]
 }
 """Schema that a table came with."""
 _ONLY = b"only"
