@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from river.drift import ADWIN
 
 from index.codec import decode_vector
+from index.faissfile import sweep
 from index.heap import release_free_memory
 from index.kinds import SHORTLIST, Sizes
 from index.regrowth import Regrowth, catch_up
@@ -52,14 +53,9 @@ class VectorCache:
         self._misfits: Any = _detector()
         self._drifted = False
         self._saved = 0
-        self._sweep()
+        sweep(self._path)  # the writer's lock says that nobody is at it
         self._index = self._loaded(dim)
         self.recall = self.probe()
-
-    def _sweep(self) -> None:
-        # A writer that was killed while it saved leaves its temporary file; the lock says that none is at it now.
-        for leftover in self._path.parent.glob(f"{FILE}?*"):
-            leftover.unlink()
 
     def _loaded(self, dim: int) -> VectorIndex:
         stored = self._stored()

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import struct
-import tempfile
-from collections.abc import Iterator
-from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import faiss
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from index import faissfile
+from index.faissfile import Header
 from index.kinds import Kind, ids_of, make_flat, misfit
 from ops.errors import StateError
-from ops.faults import reach
 
-_faiss: Any = faiss  # whose annotations lack its callbacks
 _MAGIC = b"SLVECIX1"
-_LENGTH = struct.Struct("<I")
-_HEADER_LIMIT = 1 << 16  # a header is a few hundred bytes; a damaged length must not allocate gigabytes
-_CHECKSUM = 64  # characters
-_BLOCK = 1 << 20  # bytes written and read at once
 
 
-class IndexHeader(msgspec.Struct, frozen=True):
+class IndexHeader(Header, frozen=True, kw_only=True):
     """What stands before the index in its file.
 
     Attributes:
@@ -37,7 +25,6 @@ class IndexHeader(msgspec.Struct, frozen=True):
         dim: length of a vector.
         count: vectors in it.
         last_id: greatest id in it, -1 for none.
-        checksum: hex SHA-256 of the serialised index.
         kind: type of index.
         trained: vectors that there were when it was trained.
     """
@@ -46,7 +33,6 @@ class IndexHeader(msgspec.Struct, frozen=True):
     dim: int
     count: int
     last_id: int
-    checksum: str
     kind: Kind = "flat"
     trained: int = 0
 
@@ -150,10 +136,11 @@ class VectorIndex:
             StateError: the file can't be written.
         """
         header = IndexHeader(
-            fingerprint, self.dim, len(self), self.last_id, "0" * _CHECKSUM, self.kind, self.trained
+            fingerprint=fingerprint, dim=self.dim, count=len(self), last_id=self.last_id, kind=self.kind,
+            trained=self.trained,
         )  # fmt: skip
         try:
-            _write_atomically(path, header, self._index)
+            faissfile.save(path, _MAGIC, header, self._index)
         except OSError as error:
             raise StateError(f"cannot write the vector index {path}: {error.strerror}") from error
 
@@ -174,19 +161,16 @@ class VectorIndex:
         Raises:
             StateError: missing, of another type, damaged, of another backbone, or not in step; it has to be rebuilt.
         """
-        with _opened(path) as file:
-            header = _header(path, file)
+        name = f"vector index {path}"
+        with faissfile.opened(path, "vector index") as file:
+            header = faissfile.header_of(file, _MAGIC, IndexHeader, name)
             if header.fingerprint != fingerprint:
                 raise StateError(f"vector index {path} is of another backbone ({header.fingerprint})")
             if count not in (None, header.count) or last_id not in (None, header.last_id):
                 raise StateError(f"vector index {path} is stale: {header.count} vectors up to {header.last_id}")
             if kind not in (None, header.kind):
                 raise StateError(f"vector index {path} is of type {header.kind}, not {kind}")
-            begin = file.tell()
-            if hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest() != header.checksum:
-                raise StateError(f"vector index {path} is damaged: its checksum does not fit")
-            file.seek(begin)
-            inner = _faiss.read_index(_faiss.PyCallbackIOReader(file.read, _BLOCK))
+            _, inner = faissfile.body_of(file, header, name)
         index = cls(header.dim, header.kind, header.trained, inner)
         ids = np.unique(ids_of(inner))
         if len(ids) != header.count:
@@ -207,73 +191,3 @@ class VectorIndex:
         self._held[ids] = True
         self._count += len(ids)
         self.last_id = max(self.last_id, needed - 1)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise StateError(f"there is no vector index {path}") from error
-    except OSError as error:
-        raise StateError(f"cannot read the vector index {path}: {error.strerror}") from error
-
-
-def _header(path: Path, file: BinaryIO) -> IndexHeader:
-    if file.read(len(_MAGIC)) != _MAGIC:
-        raise StateError(f"vector index {path} is damaged: it does not begin as one")
-    try:
-        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        return msgspec.json.decode(file.read(min(length, _HEADER_LIMIT)), type=IndexHeader)
-    except (struct.error, msgspec.DecodeError) as error:
-        raise StateError(f"vector index {path} is damaged: {error}") from error
-
-
-def _write_atomically(path: Path, header: IndexHeader, index: Any) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _head(file, header)
-            digest = _streamed(file, index)
-            file.seek(0)
-            _head(file, msgspec.structs.replace(header, checksum=digest))  # of the same length
-            file.flush()
-            os.fsync(file.fileno())
-        reach("index.rename")
-        os.replace(name, path)
-        reach("index.renamed")
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-
-
-def _head(file: BinaryIO, header: IndexHeader) -> None:
-    raw = msgspec.json.encode(header)
-    file.write(_MAGIC + _LENGTH.pack(len(raw)) + raw)
-
-
-def _streamed(file: BinaryIO, index: Any) -> str:
-    """Writes the index block by block; returns the SHA-256 of what it wrote."""
-    digest = hashlib.sha256()
-    failed: list[BaseException] = []
-    begun = False
-
-    def write(block: bytes) -> None:
-        nonlocal begun
-        if failed:
-            return
-        digest.update(block)
-        try:
-            file.write(block)
-            if not begun:
-                begun = True
-                reach("index.write")
-        except BaseException as error:  # FAISS would lose what kind of error it was
-            failed.append(error)
-
-    _faiss.write_index(index, _faiss.PyCallbackIOWriter(write, _BLOCK))
-    if failed:
-        raise failed[0]
-    return digest.hexdigest()
