@@ -160,7 +160,7 @@ class Ingest:
 
     def _restore(self, txn: Transaction) -> Partition:
         if self._partition is None:
-            self._partition = Partition(self._config.clusterer, txn)
+            self._partition = Partition(self._config.clusterer, txn, self._store.folder)
         return self._partition
 
     def _forget(self) -> None:
@@ -319,6 +319,8 @@ class Ingest:
     def close(self) -> None:
         """Saves the index and releases the store."""
         self._cache.save()
+        if self._partition is not None:
+            self._partition.save()
         self._store.close()
         self._lock.release()
 
@@ -328,6 +330,8 @@ class Ingest:
             return True
         self._since_save = 0
         self._store.forget_dead_readers()
+        if self._partition is not None:
+            self._partition.save(due=True)
         return self._cache.save_if_due()
 
     def _report(self, batch: Batch, draft: Draft, lineage: Counter[str], saved: bool, began: float) -> CommitReport:

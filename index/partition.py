@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from index.changes import Change, record_changes
 from index.clustering import OUTLIER, LineageEvent, OnlineClusterer, make_clusterer, takes_encoder
 from index.codec import decode_vector
 from index.derived import ended_by
+from index.faissfile import sweep
 from index.heritage import hand_down
 from index.lists import add_source
 from index.records import ClusterRecord, Identity, LineageRecord, SampleRecord
@@ -34,8 +36,11 @@ from index.tables import (
 from index.totals import add_counts, write_cluster
 from ops.clock import wall_time
 from ops.faults import reach
+from ops.logs import get_logger
 
+FILE = "micros.faiss"
 _REPLAY_CHUNK = 1024
+_log = get_logger("index")
 Sources = dict[int, Counter[str]]
 """Micro-cluster -> digest of a source -> images of it."""
 
@@ -58,13 +63,21 @@ class Learned:
 class Partition:
     """A clusterer whose every change is written with the batch that caused it."""
 
-    def __init__(self, name: str, txn: Transaction) -> None:
-        """Restores the clusterer to the state of the store."""
+    def __init__(self, name: str, txn: Transaction, folder: Path) -> None:
+        """Restores the clusterer to the state of the store.
+
+        Args:
+            name: of the clusterer.
+            txn: a transaction of the store.
+            folder: where the file is kept that makes this faster.
+        """
+        self._file = folder / FILE
+        sweep(self._file)
         identity = txn.only(IDENTITY)
         self._clusterer = _make(name, identity)
         self._sums = StoredSums(identity.dim if identity else 0)
         with self._sums.within(txn):
-            _restore(self._clusterer, txn, self._sums)
+            _restore(self._clusterer, txn, self._sums, self._file)
 
     def learn(self, txn: Transaction, ids: list[int], vectors: NDArray[np.float32], source: str, at: int) -> Learned:
         """Clusters a batch and writes what changed, by repairs of the partition on the way as well.
@@ -131,6 +144,17 @@ class Partition:
     def size_bytes(self) -> int:
         """Memory of what the clusterer keeps of the images."""
         return self._clusterer.size_bytes()
+
+    def save(self, *, due: bool = False) -> None:
+        """Writes the file that makes a restart faster, outside of a transaction: being a cache, it holds up nothing.
+
+        Args:
+            due: only if much of it is new.
+        """
+        try:
+            self._clusterer.save(self._file, due=due)
+        except OSError as error:
+            _log.warning("cannot write %s: %s; a restart takes longer", self._file, error.strerror)
 
     @property
     def takes_back(self) -> bool:
@@ -278,13 +302,13 @@ def _make(name: str, identity: Identity | None) -> OnlineClusterer:
     return make_clusterer(name, encoder=(identity.backbone, identity.fingerprint))
 
 
-def _restore(clusterer: OnlineClusterer, txn: Transaction, sums: StoredSums) -> None:
+def _restore(clusterer: OnlineClusterer, txn: Transaction, sums: StoredSums, file: Path) -> None:
     if clusterer.restore_by_replay:
         _replay(clusterer, txn)
         clusterer.changed()  # all of it is stored already
         return
     scalars = {name: msgspec.msgpack.decode(raw) for name, raw in txn.named(CLUSTERER)}
-    clusterer.restore(txn.values(MICROS), scalars, sums)
+    clusterer.restore(txn.values(MICROS), scalars, sums, file)
 
 
 def _replay(clusterer: OnlineClusterer, txn: Transaction) -> None:

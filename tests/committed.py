@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ class Disk:
         """Sums as they were committed last."""
         return np.stack([np.frombuffer(self.sums[micro], "<f4") for micro in micros.tolist()])
 
-    def restored(self, **params: Any) -> OnlineLinkage:
+    def restored(self, file: Path | None = None, **params: Any) -> OnlineLinkage:
         """A clusterer that goes on from here."""
         clusterer = OnlineLinkage(**params)
-        clusterer.restore([self.micros[number] for number in sorted(self.micros)], dict(self.scalars), self.source)
+        records = [self.micros[number] for number in sorted(self.micros)]
+        clusterer.restore(records, dict(self.scalars), self.source, file)
         return clusterer

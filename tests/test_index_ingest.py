@@ -9,6 +9,7 @@ import pytest
 
 from index import intake as module
 from index import store as store_module
+from index.clustering import make_clusterer
 from index.ingest import Ingest, IngestConfig
 from index.library import Library, open_library
 from index.stream.batch import Batch
@@ -17,6 +18,7 @@ from ops.faults import Fault, Plan, arm, fired
 from ops.fsck import check_state
 from tests.batches import batch, open_ingest, sample, stream, view
 from tests.disk import fill, tiny_disk
+from tests.old_store import contents
 
 
 def partition(folder: Path) -> dict[str, int | None]:
@@ -201,7 +203,7 @@ def test_an_index_that_cannot_be_saved_holds_up_nothing(tmp_path: Path, monkeypa
     batches = stream("a", 64, 16)
     ingest = open_ingest(tmp_path, index_every=2)
     with monkeypatch.context() as patch:
-        patch.setattr("index.vectors.os.fsync", full)
+        patch.setattr("index.faissfile.os.fsync", full)
         assert [ingest.commit(one).index_saved for one in batches[:2]] == [True, False]
         ingest.close()
     assert not list(tmp_path.glob("vectors.faiss*"))
@@ -280,6 +282,29 @@ def test_what_a_killed_save_left_is_removed(tmp_path: Path) -> None:
     left.write_bytes(b"half an index")
     feed(tmp_path, stream("a", 16, 16))
     assert not left.exists() and (tmp_path / "vectors.faiss").exists()
+
+
+def test_a_library_that_is_repaired_by_regions_keeps_its_sums_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Restarts, with the file of rows, without it and with an old one, leave what a run in one go does."""
+    monkeypatch.setattr("index.partition.make_clusterer", lambda name, **params: make_clusterer(name, whole=60))
+    batches, file = stream("a", 480, 16), tmp_path / "half" / "micros.faiss"
+    feed(tmp_path / "whole", batches)
+    for begin, step in ((0, 12), (12, 4), (16, 8), (24, 6)):
+        feed(tmp_path / "half", batches[begin : begin + step])
+        if begin == 0:
+            old = file.read_bytes()
+        if begin == 12:
+            file.unlink()
+        if begin == 16:
+            file.write_bytes(old)
+    assert partition(tmp_path / "half") == partition(tmp_path / "whole")
+    found, wanted = (contents(tmp_path / name) for name in ("half", "whole"))
+    for table in ("micros", "micro_sums", "clusterer", "cluster_micros"):
+        assert found[table] == wanted[table], table
+    assert b"cell_leaves" in found["clusterer"] and found["micro_sums"]
+    assert check_state(tmp_path / "half").findings == []
 
 
 def test_another_backbone_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -187,8 +188,9 @@ class OnlineClusterer(Clusterer, abc.ABC):
 
     @abc.abstractmethod
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
-    ) -> None:
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
+        file: Path | None = None,
+    ) -> None:  # fmt: skip
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Whatever is learnt afterwards ends the same, bit for bit, as without the interruption. Of nothing at all it is
@@ -198,9 +200,21 @@ class OnlineClusterer(Clusterer, abc.ABC):
             micros: the records.
             scalars: what `scalars` gave, or `changed_scalars` one after the other.
             source: reads sums ``(M, D)`` of micro-clusters as they were written last, from now on.
+            file: what `save` wrote before; it makes this faster, and is passed over where it does not suit.
 
         Raises:
             StateError: records are missing or do not fit each other, or the clusterer restores by replay.
+        """
+
+    def save(self, file: Path, *, due: bool = False) -> None:
+        """Writes what makes `restore` faster, if there is anything; all that was `changed` has to be stored.
+
+        Args:
+            file: where to.
+            due: only if much of it is new.
+
+        Raises:
+            OSError: the file can't be written.
         """
 
     @property

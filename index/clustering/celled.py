@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
 from index.clustering.growing import NONE, grown
+from ops.errors import StateError
 
 _BYTES = 2  # of a number in half precision
 _LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has fewer lists than cells are named for one
@@ -23,16 +24,37 @@ class CelledRows:
     is found here is a proposal. It depends on rows and cells alone, not on the order in which they came.
     """
 
-    def __init__(self, cells: int, rank: int) -> None:
-        """No row yet of ``rank`` numbers, in so many cells."""
-        lists = max(cells, _LEAST_LISTS)
-        self._index: Any = faiss.IndexIVFScalarQuantizer(
-            faiss.IndexFlatIP(rank), rank, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
-        )
-        self._index.is_trained = True  # callers say which cells: there are no middles to learn, and none are asked
+    def __init__(self, cells: int, rank: int, index: Any = None) -> None:
+        """No row yet of ``rank`` numbers, in so many cells; ``index`` is one to begin with, whose rows are not told."""
+        self._index: Any = index or _lists(max(cells, _LEAST_LISTS), rank)
         self._sizes = np.zeros(cells, np.int64)
         self._cell = np.zeros(0, np.int64)  # of each number
         self._slot = np.zeros(0, np.int64)
+
+    @classmethod
+    def of(cls, index: Any, cells: int, numbers: int) -> CelledRows:
+        """The rows that an index holds, of numbers below ``numbers``, each in one of so many cells.
+
+        Raises:
+            StateError: it holds anything else.
+        """
+        found = cls(cells, int(index.d), index)
+        lists = index.invlists
+        found._cell, found._slot = np.full(numbers, NONE, np.int64), np.zeros(numbers, np.int64)
+        for cell in range(cells):
+            if size := int(lists.list_size(cell)):
+                ids = faiss.rev_swig_ptr(lists.get_ids(cell), size)
+                if not 0 <= ids.min() <= ids.max() < numbers:
+                    raise StateError(f"rows of cell {cell} are not numbered below {numbers}")
+                found._cell[ids], found._slot[ids], found._sizes[cell] = cell, np.arange(size), size
+        if int(found._sizes.sum()) != np.count_nonzero(found._cell != NONE):
+            raise StateError("a row is in two cells")
+        return found
+
+    @property
+    def index(self) -> Any:
+        """What FAISS holds, to be written."""
+        return self._index
 
     @property
     def sizes(self) -> IntArray:
@@ -133,3 +155,11 @@ class CelledRows:
 
     def _write(self, cell: int, slot: int, number: int, code: Any) -> None:
         self._index.invlists.update_entry(cell, slot, number, code)
+
+
+def _lists(count: int, rank: int) -> Any:
+    index: Any = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(rank), rank, count, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+    )
+    index.is_trained = True  # callers say which cells: there are no middles to learn, and none are asked
+    return index

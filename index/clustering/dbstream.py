@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -135,8 +136,9 @@ class DBStream(TabledClusterer):
         return {}
 
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
-    ) -> None:
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
+        file: Path | None = None,
+    ) -> None:  # fmt: skip
         """Not possible from records.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,19 @@ from index.clustering.celled import CelledRows
 from index.clustering.cells import Cells
 from index.clustering.growing import NONE, grown
 from index.clustering.micro import MicroTable
+from index.clustering.rowfile import load_rows, save_rows
 from index.clustering.space import Space
+from ops.errors import StateError
+from ops.logs import get_logger
+
+_log = get_logger("index")
 
 SAME = 0.999
 """Cosine from which two vectors are one picture while there is no fitted space yet."""
 
 _SLACK = 1e-3  # what half precision, float32 and the order of summation may do to a similarity
 _BLOCK = 8192  # sums mapped at once; bounds memory
+_PROOFS = 64  # rows of a file that are compared with their sums
 _PROBED = 6  # cells looked at, beside its own, for the micro-cluster that a vector may join
 
 
@@ -69,9 +76,9 @@ class Joiner(ABC):
         ids = np.unique(np.fromiter(micros, np.int64))
         self._take(ids, self._map(self._table.sums(ids)))
 
-    def _fill(self) -> None:
-        """Takes over all micro-clusters."""
-        for ids, sums in self._table.blocks():
+    def _fill(self, micros: IntArray | None = None) -> None:
+        """Takes over micro-clusters, by default all."""
+        for ids, sums in self._table.blocks(micros):
             self._take(ids, self._map(sums))
 
     def _similarity(self, vector: FloatArray, micro: int) -> float:
@@ -126,12 +133,56 @@ class CellJoiner(Joiner):
     middles and the micro-cluster's sum alone, not on when it came.
     """
 
-    def __init__(self, table: MicroTable, space: Space, threshold: float, cells: Cells) -> None:
-        """Takes over the micro-clusters of a table."""
+    def __init__(
+        self, table: MicroTable, space: Space, threshold: float, cells: Cells, file: tuple[Path, str] | None = None
+    ) -> None:
+        """Takes over the micro-clusters of a table; of those that did not change since a file was saved, what it holds.
+
+        Args:
+            table: the micro-clusters.
+            space: where they are compared.
+            threshold: similarity from which a vector joins one.
+            cells: of the space.
+            file: path and digest of the space, as `save` was given them; passed over if it does not suit.
+        """
         super().__init__(table, space, threshold)
         self._cells = cells
-        self._held = CelledRows(len(cells), space.projection.shape[1])
-        self._fill()
+        self.saved = 0
+        if file is None or not self._load(*file):
+            self._held = CelledRows(len(cells), space.projection.shape[1])
+            self._fill()
+
+    def save(self, path: Path, digest: str) -> None:
+        """Writes the rows.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        save_rows(path, digest, self._held, self._table.revisions)
+        self.saved = len(self._table)
+
+    def _load(self, path: Path, digest: str) -> bool:
+        """Takes over a file and what has changed since; False if it does not suit."""
+        try:
+            self._held, revisions = load_rows(path, digest, len(self._cells))
+            self._check(len(revisions), int(self._held.index.d))
+        except StateError as error:
+            if path.exists():
+                _log.warning("%s; the rows of all micro-clusters are made anew", error)
+            return False
+        known, now = len(revisions), self._table.revisions
+        changed = [np.flatnonzero(revisions != now[:known]), np.arange(known, len(self._table))]
+        same = np.setdiff1d(np.linspace(0, known - 1, min(known, _PROOFS)).astype(np.int64), changed[0])
+        if np.abs(self._held.rows(same) - self._map(self._table.sums(same))).max(initial=0) > _SLACK:
+            _log.warning("%s is of other micro-clusters; the rows of all are made anew", path)
+            return False
+        self._fill(np.concatenate(changed))
+        self.saved = known
+        return True
+
+    def _check(self, known: int, rank: int) -> None:
+        if known > len(self._table) or rank != self._projection.shape[1] or int(self._held.sizes.sum()) != known:
+            raise StateError(f"the file of micro-clusters holds {known} rows of {rank} numbers, not those of the store")
 
     def size_bytes(self) -> int:
         """Memory of the rows."""

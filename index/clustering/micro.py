@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray, MicroChanges
 from index.clustering.growing import grown
@@ -56,11 +57,17 @@ class MicroTable:
         row: FloatArray = self._sums.of(np.array([micro]))[0]
         return row
 
-    def blocks(self) -> Iterator[tuple[IntArray, FloatArray]]:
-        """All ids in order, and their sums, in blocks that bound memory."""
-        for begin in range(0, self._size, _BLOCK):
-            micros = np.arange(begin, min(begin + _BLOCK, self._size))
-            yield micros, self._sums.of(micros)
+    @property
+    def revisions(self) -> NDArray[np.uint32]:
+        """``(M,)`` how often the sum of each has changed."""
+        return self._revisions[: self._size]
+
+    def blocks(self, micros: IntArray | None = None) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Ids in order, by default all, and their sums, in blocks that bound memory."""
+        chosen = np.arange(self._size) if micros is None else micros
+        for begin in range(0, len(chosen), _BLOCK):
+            some = chosen[begin : begin + _BLOCK]
+            yield some, self._sums.of(some)
 
     def open(self, vector: FloatArray, cluster: int) -> int:
         """Opens a micro-cluster with one unit vector; returns its id."""

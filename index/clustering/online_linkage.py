@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ _MOST_RETURNS = 3
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
 _CHUNK = 256  # vectors compared with each other at once; bounds memory
+_UNSAVED = 0.05  # share of the rows that may be missing from their file: writing it costs as much as they do
 _REGION = 0.4
 """Micro-clusters of a region, as a share of those that are regrouped at once."""
 
@@ -345,8 +347,9 @@ class OnlineLinkage(TabledClusterer):
         }
 
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray]
-    ) -> None:
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
+        file: Path | None = None,
+    ) -> None:  # fmt: skip
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Sums are read into memory until repairs go over regions, and then where they are needed.
@@ -367,7 +370,19 @@ class OnlineLinkage(TabledClusterer):
         self._told = self._snapshot
         if self._clock.learnt != int(self._table.counts.sum()):
             raise StateError(f"micro-clusters do not add up to {self._clock.learnt} images: restore a backup")
-        self._rebuild_joiner()
+        self._rebuild_joiner(file)
+
+    def save(self, file: Path, *, due: bool = False) -> None:
+        """Writes the rows of micro-clusters, once they are too many to be mapped anew in no time.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        if self._rolling is None or not isinstance(self._joiner, CellJoiner):
+            return
+        missing = len(self._table) - self._joiner.saved
+        if missing > (_UNSAVED * len(self._table) if due else 0):
+            self._joiner.save(file, self._rolling.digest)
 
     @property
     def _space(self) -> Space | None:
@@ -396,9 +411,10 @@ class OnlineLinkage(TabledClusterer):
         self._clock.tick(len(unit))
         return micros, strength
 
-    def _rebuild_joiner(self) -> None:
+    def _rebuild_joiner(self, file: Path | None = None) -> None:
         if self._rolling is not None:
             profiles = self._rolling.profiles
-            self._joiner = CellJoiner(self._table, profiles.space, self.same, profiles.cells)
+            known = None if file is None else (file, self._rolling.digest)
+            self._joiner = CellJoiner(self._table, profiles.space, self.same, profiles.cells, known)
         else:
             self._joiner = FlatJoiner(self._table, self._space, self.same)

@@ -15,6 +15,7 @@ from index.clustering.growing import NONE
 from index.clustering.joining import CellJoiner
 from index.clustering.micro import MicroTable
 from index.clustering.profiles import CellProfiles
+from index.clustering.rowfile import space_digest
 from index.clustering.snapshot import pack_space, unpack_space
 from index.clustering.space import Space
 from index.records import OUTLIER
@@ -47,6 +48,7 @@ class Rolling:
         self._next = 0
         self._regions: IntArray = np.zeros(len(profiles.cells), np.int64)
         self._told: dict[str, Any] = {}
+        self._digest = ""
 
     @property
     def swept(self) -> bool:
@@ -85,6 +87,13 @@ class Rolling:
         found = mean_rows(labels, rows.__getitem__, counts)
         self.profiles.drop(sorted(before - found.keys()))
         self.profiles.put(found)
+
+    @property
+    def digest(self) -> str:
+        """Tells space and cells from others."""
+        if not self._digest:
+            self._digest = space_digest(self._fixed())
+        return self._digest
 
     def pack(self) -> dict[str, Any]:
         """Everything, by name."""

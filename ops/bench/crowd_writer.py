@@ -36,7 +36,7 @@ class CrowdWriter:
 
     def _restored(self, txn: Transaction) -> Partition:
         if self._partition is None:
-            self._partition = Partition("linkage", txn)
+            self._partition = Partition("linkage", txn, self._store.folder)
         return self._partition
 
     def _forget(self) -> None:
@@ -63,6 +63,8 @@ class CrowdWriter:
         self._batches += 1
         if self._batches % BATCH == 0:
             self._cache.save_if_due()
+            if self._partition is not None:
+                self._partition.save(due=True)
 
     def clusters(self) -> IntArray:
         """``(N,)`` cluster of each image, `OUTLIER` for none."""
@@ -84,6 +86,8 @@ class CrowdWriter:
             StateError: the index can't be written.
         """
         saved = self._cache.save()
+        if self._partition is not None:
+            self._partition.save()
         self._store.close()
         if not saved:
             raise StateError("the index of the benchmark could not be written; is the disk full?")

@@ -47,7 +47,7 @@ class RawState:
             raise StateError(f"{folder} is no Shapelode state directory; name one with --state")
         # In this order: the index is saved after its vectors are durable, so it can't be ahead of the snapshot.
         self.index_file = _mapped(folder / "vectors.faiss")
-        self.leftovers = sorted(path.name for path in folder.glob("vectors.faiss?*"))
+        self.leftovers = sorted(path.name for path in folder.glob("*.faiss?*"))
         try:
             self._env, self._txn = _snapshot(folder / "lmdb")
             _check_whole(self._env, folder / "lmdb" / "data.mdb")
