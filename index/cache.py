@@ -94,16 +94,15 @@ class VectorCache:
         """
         if ids and len(self._index) + len(ids) == stored and self._index.last_id < ids[0]:
             reach("faiss.before")
-            self._index.add(np.asarray(ids, np.int64), np.stack(vectors))
-            self._notice(np.stack(vectors))
+            self._notice(self._index.add(np.asarray(ids, np.int64), np.stack(vectors)))
             reach("faiss.after")
         elif len(self._index) != stored:
             self._index = self._caught_up(self._index, stored)
         self._grow(stored)
 
-    def _notice(self, vectors: NDArray[np.float32]) -> None:
+    def _notice(self, misfit: float) -> None:
         if self._index.kind != "flat":
-            self._misfits.update(self._index.misfit(vectors))
+            self._misfits.update(misfit)
             self._drifted = self._drifted or self._misfits.drift_detected
 
     def _grow(self, stored: int) -> None:

@@ -154,14 +154,24 @@ def ids_of(index: Any) -> NDArray[np.int64]:
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)
 
 
-def misfit(index: Any, vectors: FloatArray) -> float:
-    """Mean distance of vectors ``(N, D)`` from the middles of their lists, by the index's measure; 0 without lists."""
-    if isinstance(index, faiss.IndexIDMap2) or not len(vectors):
+def add_to(index: Any, ids: NDArray[np.int64], vectors: FloatArray) -> float:
+    """Adds vectors ``(N, D)``, N at least 1, to an index.
+
+    Returns:
+        Mean distance from the middles of their lists, by the index's measure; 0 without lists. The list of a vector is
+        looked for once for both.
+    """
+    if isinstance(index, faiss.IndexIDMap2):
+        index.add_with_ids(vectors, ids)
         return 0.0
-    rows = np.ascontiguousarray(vectors, np.float32)
-    if isinstance(index, faiss.IndexPreTransform):
+    rows, turned = vectors, isinstance(index, faiss.IndexPreTransform)
+    if turned:
         chain: Any = index.chain
-        turn: Any = faiss.downcast_VectorTransform(chain.at(0))
-        rows = turn.apply(rows)
-    found = float(faiss.extract_index_ivf(index).quantizer.search(rows, 1)[0].mean())
-    return found if isinstance(index, faiss.IndexPreTransform) else 1.0 - found  # distances, or inner products
+        rows = faiss.downcast_VectorTransform(chain.at(0)).apply(vectors)
+    lists: Any = faiss.extract_index_ivf(index)
+    near, places = lists.quantizer.search(rows, 1)
+    lists.add_core(len(rows), *map(faiss.swig_ptr, (rows, ids, places)))
+    if turned:
+        index.ntotal = lists.ntotal
+    found = float(near.mean())
+    return found if turned else 1.0 - found  # distances, or inner products

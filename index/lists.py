@@ -23,11 +23,16 @@ _LAST = 2**62
 _LOSS_STEPS = 10**12
 _COUNT = struct.Struct(">Q")
 Place = tuple[int, int, int]
+_NUMBERS = {
+    (scope, order): _WIDTH * first + second
+    for first, scope in enumerate(_SCOPES)
+    for second, order in enumerate(ORDERS)
+}
 
 
 def list_of(scope: Scope, order: Order) -> int:
     """The number of a list."""
-    return _SCOPES.index(scope) * _WIDTH + ORDERS.index(order)
+    return _NUMBERS[scope, order]
 
 
 def rank_of(record: ClusterRecord, order: Order) -> int:
@@ -80,11 +85,16 @@ def labels(record: ClusterRecord) -> set[str]:
 
 def relist(txn: Transaction, cluster: int, before: ClusterRecord | None, after: ClusterRecord) -> None:
     """Moves a cluster to where it belongs in all lists."""
-    old = places(cluster, before) if before else set()
-    new = places(cluster, after)
-    for place in old - new:
+    scopes = scopes_of(after)
+    if before is not None and scopes_of(before) == scopes:  # most often only its size has changed: this is quicker
+        ranks = [(order, rank_of(before, order), rank_of(after, order)) for order in ORDERS]
+        moved = [(list_of(scope, order), old, new) for order, old, new in ranks if old != new for scope in scopes]
+        gone, come = {(name, old, cluster) for name, old, _ in moved}, {(name, new, cluster) for name, _, new in moved}
+    else:
+        gone, come = places(cluster, before) if before else set(), places(cluster, after)
+    for place in gone - come:
         txn.delete(LISTS, place)
-    for place in new - old:
+    for place in come - gone:
         txn.put(LISTS, place, b"")
     had, has = labels(before) if before else set(), labels(after)
     for name in had - has:

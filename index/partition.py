@@ -33,7 +33,7 @@ from index.tables import (
     SAMPLES,
     VECTORS,
 )
-from index.totals import add_counts, write_cluster
+from index.totals import add_counts, write_cluster, write_clusters
 from ops.clock import wall_time
 from ops.faults import reach
 from ops.logs import get_logger
@@ -216,7 +216,7 @@ class Partition:
             came = fresh.get(record.id, Counter())
             if record.cluster != before:
                 _move(txn, record.id, before, record.cluster)
-                held = _sources_of(txn, record.id)
+                held = _sources_of(txn, record.id) if known else came
                 _count_sources(sources, record.cluster, held, 1)
                 _count_sources(sources, before, held, -1)
                 _count_sources(sources, before, came, 1)  # these were never there
@@ -225,9 +225,9 @@ class Partition:
             txn.put(MICROS, record.id, record)
             if (total := changes.sums.get(record.id)) is not None:
                 put_sum(txn, record, total)
-        for cluster, delta in deltas.items():
-            if cluster != OUTLIER:
-                _resize(txn, cluster, delta, at)
+        write_clusters(
+            txn, [_resized(txn, cluster, delta, at) for cluster, delta in deltas.items() if cluster != OUTLIER]
+        )
         for (cluster, source), delta in sources.items():
             if cluster != OUTLIER and delta:
                 add_source(txn, cluster, source, delta)
@@ -338,8 +338,8 @@ def _move(txn: Transaction, micro: int, before: int, after: int) -> None:
         txn.put(CLUSTER_MICROS, (after, micro), b"")
 
 
-def _resize(txn: Transaction, cluster: int, delta: int, at: int) -> None:
-    record = txn.get(CLUSTERS, cluster) or ClusterRecord(born=at, turn=txn.counters().reconstructions)
+def _resized(txn: Transaction, cluster: int, delta: int, at: int) -> tuple[int, ClusterRecord | None, ClusterRecord]:
+    known = txn.get(CLUSTERS, cluster)
+    record = known or ClusterRecord(born=at, turn=txn.counters().reconstructions)
     size = record.size + delta
-    changed = msgspec.structs.replace(record, size=size, state="open" if size else "retired")
-    write_cluster(txn, cluster, changed)
+    return cluster, known, msgspec.structs.replace(record, size=size, state="open" if size else "retired")

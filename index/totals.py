@@ -42,12 +42,19 @@ def uncount_reject(txn: Transaction, reason: str) -> None:
 
 def write_cluster(txn: Transaction, cluster: int, record: ClusterRecord) -> None:
     """Sets the record of a cluster and moves the totals by what changed."""
-    known = txn.get(CLUSTERS, cluster)
-    before, after = _share(known), _share(record)
-    relist(txn, cluster, known, record)
-    txn.put(CLUSTERS, cluster, record)
-    if before != after:
-        add_counts(txn, **{name: after[name] - before[name] for name in after})
+    write_clusters(txn, [(cluster, txn.get(CLUSTERS, cluster), record)])
+
+
+def write_clusters(txn: Transaction, changes: Iterable[tuple[int, ClusterRecord | None, ClusterRecord]]) -> None:
+    """Sets the records of different clusters, whose records so far are told with them, as `write_cluster` does."""
+    moved = Counter[str]()
+    for cluster, known, record in changes:
+        relist(txn, cluster, known, record)
+        txn.put(CLUSTERS, cluster, record)
+        moved.update(_share(record))
+        moved.subtract(_share(known))
+    if any(moved.values()):
+        add_counts(txn, **moved)
 
 
 def _share(record: ClusterRecord | None) -> dict[str, int]:

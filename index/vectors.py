@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index import faissfile
 from index.faissfile import Header
-from index.kinds import Kind, ids_of, make_flat, misfit
+from index.kinds import Kind, add_to, ids_of, make_flat
 from ops.errors import StateError
 
 _MAGIC = b"SLVECIX1"
@@ -73,8 +73,11 @@ class VectorIndex:
         """Whether scores are inner products of whole vectors; else they only tell which vectors seem near."""
         return self.kind != "sq"
 
-    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> float:
         """Adds ``(N, D)`` vectors under ``(N,)`` ids; nothing is added if an argument is wrong.
+
+        Returns:
+            How far they are from the middles of their lists, as a mean; 0 where there are no lists.
 
         Raises:
             StateError: wrong dimension, an id that is negative, repeated or held already.
@@ -84,9 +87,11 @@ class VectorIndex:
         fresh = np.unique(np.asarray(ids, np.int64))
         if len(fresh) != len(ids) or (len(fresh) and (fresh[0] < 0 or self._present(fresh).any())):
             raise StateError("ids of new vectors must be new, different and not negative")
-        if len(fresh):
-            self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.asarray(ids, np.int64))
-            self._hold(fresh)
+        if not len(fresh):
+            return 0.0
+        far = add_to(self._index, np.asarray(ids, np.int64), np.ascontiguousarray(vectors, np.float32))
+        self._hold(fresh)
+        return far
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         """Removes vectors; ids not held are passed over. Returns how many were removed."""
@@ -119,10 +124,6 @@ class VectorIndex:
         scores, found = self._index.search(np.ascontiguousarray(queries, np.float32), k)
         scores = scores if self.exact else 1.0 - scores / 2.0  # of unit vectors, by their squared distance
         return np.where(found < 0, -np.inf, scores).astype(np.float32), found
-
-    def misfit(self, vectors: NDArray[np.float32]) -> float:
-        """How far vectors ``(N, D)`` are from the middles of their lists, as a mean; 0 where there are no lists."""
-        return misfit(self._index, vectors)
 
     def size_bytes(self) -> int:
         """Memory that the index takes for what it holds: a vector or its code, and an id each."""

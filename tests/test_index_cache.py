@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -109,8 +110,10 @@ def test_an_index_is_trained_anew_once_what_arrives_has_drifted_away(tmp_path: P
     cache = ingest._cache
     trained = cache._index.trained
     assert cache.kind == "ivf" and not cache._drifted
+    lists = faiss.extract_index_ivf(cache._index._index)
     for number in range(400):  # batches that fit as badly as what is stored does not
-        cache._notice(view(number % 4).descriptor[None] if number < 200 else -view(number % 4).descriptor[None])
+        vector = view(number % 4).descriptor[None]
+        cache._notice(1 - float(lists.quantizer.search(vector if number < 200 else -vector, 1)[0].mean()))
     assert cache._drifted
     for one in stream("/z.tar", 160, 8, seed=500):
         ingest.commit(one)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.kinds import Kind, misfit, trained
+from index.kinds import Kind, trained
 from index.vectors import VectorIndex
 from ops.errors import StateError
 from ops.faults import Fault, Plan, arm, fired
@@ -75,8 +75,21 @@ def test_what_lies_elsewhere_than_the_sample_fits_badly(kind: Kind) -> None:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     index = empty(kind, around(0))
-    assert index.misfit(around(5)) > 2 * index.misfit(around(0)) > 0
-    assert misfit(VectorIndex(16)._index, unit(3)) == 0 == index.misfit(np.zeros((0, 16), np.float32))
+    near, far = (index.add(400 * turn + np.arange(400), around(axis)) for turn, axis in enumerate((0, 5)))
+    assert far > 2 * near > 0
+    assert VectorIndex(16).add(np.arange(3), unit(3)) == 0 == index.add(np.zeros(0, np.int64), unit(0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_are_added_as_faiss_would_add_them(kind: Kind) -> None:
+    index, ids = empty(kind, unit(500)), np.random.default_rng(2).permutation(500)
+    theirs = trained(kind, unit(500), 500)
+    for part in np.array_split(ids, 7):
+        index.add(part, unit(500)[part])
+        theirs.add_with_ids(unit(500)[part], part)
+    assert index._index.ntotal == theirs.ntotal == 500
+    ours, wanted = (each.search(unit(9, seed=4), 5) for each in (index._index, theirs))
+    assert np.array_equal(ours[0], wanted[0]) and np.array_equal(ours[1], wanted[1])
 
 
 def test_where_there_are_too_few_ids_are_minus_one(index: VectorIndex) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,22 @@ class Joiner(ABC):
         score, older = max(scored, default=(-np.inf, 1))
         return -older if score >= self._threshold else -1
 
+    def opened(self, micros: Sequence[int], mapped: NDArray[np.float64], places: Sequence[int]) -> None:
+        """Takes over micro-clusters that hold one vector each, of those that were proposed for last.
+
+        Args:
+            micros: in order of id.
+            mapped: what `propose` was given.
+            places: of their vectors in it.
+        """
+        if len(micros):
+            self._take(np.array(micros, np.int64), mapped[places].astype(np.float32))
+
     def refresh(self, micros: Iterable[int]) -> None:
         """Takes over micro-clusters that have been opened or joined; of new ones all."""
         ids = np.unique(np.fromiter(micros, np.int64))
-        self._take(ids, self._map(self._table.sums(ids)))
+        if len(ids):
+            self._take(ids, self._map(self._table.sums(ids)))
 
     def _fill(self, micros: IntArray | None = None) -> None:
         """Takes over micro-clusters, by default all."""
@@ -147,6 +159,7 @@ class CellJoiner(Joiner):
         """
         super().__init__(table, space, threshold)
         self._cells = cells
+        self._proposed = np.zeros((0, 0)), np.zeros(0, np.int64)
         self.saved = 0
         if file is None or not self._load(*file):
             self._held = CelledRows(len(cells), space.projection.shape[1])
@@ -203,11 +216,20 @@ class CellJoiner(Joiner):
 
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each mapped vector the micro-clusters that it may join, of those in the nearest cells."""
-        own, near = self._cells.place(mapped), self._cells.near(mapped, _PROBED)
-        extra = np.where((near == own[:, None]).any(axis=1), NONE, own)
         rows = mapped.astype(np.float32)
+        own, near = self._cells.place(rows), self._cells.near(mapped, _PROBED)
+        self._proposed = mapped, own
+        extra = np.where((near == own[:, None]).any(axis=1), NONE, own)
         of, found = self._held.within(rows, np.column_stack([near, extra]), self._threshold - _SLACK)
         return np.split(found, np.searchsorted(of, np.arange(1, len(rows))))
+
+    def opened(self, micros: Sequence[int], mapped: NDArray[np.float64], places: Sequence[int]) -> None:
+        """As `Joiner.opened`, in the cells that were looked up before."""
+        rows, own = self._proposed
+        if rows is not mapped:
+            super().opened(micros, mapped, places)
+        elif len(micros):
+            self._held.put(np.array(micros, np.int64), own[places], mapped[places].astype(np.float32))
 
     def _take(self, ids: IntArray, rows: FloatArray) -> None:
         self._held.put(ids, self._cells.place(rows), rows)

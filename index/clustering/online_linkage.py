@@ -398,16 +398,20 @@ class OnlineLinkage(TabledClusterer):
         clusters, strength = self._classify(mapped)
         arrivals = Arrivals(self._joiner, mapped)
         micros: list[int] = []
+        opened: dict[int, int] = {}  # and not joined since, with the place of their vector
         for place, (vector, cluster) in enumerate(zip(unit, clusters.tolist(), strict=True)):
             micro = self._joiner.decide(vector, arrivals.candidates(place))
             if micro < 0:
                 micro = self._table.open(vector, cluster)
                 arrivals.opened(place, micro)
+                opened[micro] = place
             else:
                 self._table.join(micro, vector)
                 arrivals.joined(micro)
+                opened.pop(micro, None)
             micros.append(micro)
-        self._joiner.refresh(micros)
+        self._joiner.opened(list(opened), mapped, list(opened.values()))
+        self._joiner.refresh(set(micros) - opened.keys())
         self._clock.tick(len(unit))
         return micros, strength
 
