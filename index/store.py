@@ -11,11 +11,14 @@ from typing import TypeVar
 import lmdb
 
 from index.environment import Environment
+from index.late import MOST, LateTable, apply_changes
 from index.layout import STORE, require_state
 from index.records import Counters, Identity
-from index.tables import ALL_TABLES, COUNTERS, IDENTITY, MAX_U64, Key, Table, encode_key
-from ops.errors import FingerprintError, StateError
+from index.tables import ALL_TABLES, COUNTERS, IDENTITY, LATE, MAX_U64, Key, Table, encode_key
+from ops.errors import FingerprintError, StateError, StorageError
+from ops.logs import get_logger
 
+_log = get_logger("store")
 T = TypeVar("T")
 SCHEMA = 7
 _ONLY = "only"  # key of tables that hold a single record
@@ -37,8 +40,14 @@ class Transaction:
 
     def get(self, table: Table[T], key: Key) -> T | None:
         """The value under a key, or None."""
+        if table.late:
+            found = self._gathered(table).get(encode_key(key))
+            return None if found is None else table.decode(found)
         raw = self._txn.get(encode_key(key), db=self._databases[table.name])
         return None if raw is None else table.decode(bytes(raw))
+
+    def _gathered(self, table: Table[T]) -> LateTable:
+        return LateTable(self._txn, self._databases[table.name], self._databases[LATE.name], table.late)
 
     def many(self, table: Table[T], numbers: Iterable[int]) -> list[tuple[int, T]]:
         """Those of the integer keys that exist, and their values, in the order asked for."""
@@ -49,14 +58,20 @@ class Transaction:
 
     def put(self, table: Table[T], key: Key, value: T) -> None:
         """Sets the value under a key."""
-        self._txn.put(encode_key(key), table.encode(value), db=self._databases[table.name])
+        if table.late:
+            self._gathered(table).put(encode_key(key), table.encode(value))
+        else:
+            self._txn.put(encode_key(key), table.encode(value), db=self._databases[table.name])
 
     def delete(self, table: Table[T], key: Key) -> bool:
         """Removes a key; False if there was none."""
+        if table.late:
+            return self._gathered(table).delete(encode_key(key))
         return bool(self._txn.delete(encode_key(key), db=self._databases[table.name]))
 
     def count(self, table: Table[T]) -> int:
-        """Entries in a table, at constant cost."""
+        """Entries in a table whose changes are not gathered, at constant cost."""
+        assert not table.late, table.name
         return int(self._txn.stat(self._databases[table.name])["entries"])
 
     def scan(
@@ -74,6 +89,11 @@ class Transaction:
             the integer parts of the key, and the value.
         """
         head = b"" if prefix is None else struct.pack(">Q", prefix)
+        if table.late:
+            first = head + (_beyond(start) if reverse else struct.pack(">Q", max(start, 0)))
+            for key, raw in self._gathered(table).entries(head, first, reverse=reverse):
+                yield struct.unpack(f">{len(key) // 8}Q", key), table.decode(raw)
+            return
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             edge = (start or MAX_U64) if reverse else max(start, 0)
             found = _seek_last(cursor, head, edge) if reverse else cursor.set_range(head + struct.pack(">Q", edge))
@@ -94,6 +114,11 @@ class Transaction:
         """
         start = encode_key(head)
         edge = None if after is None else start + encode_key(after)
+        if table.late:
+            bound = edge if edge is not None else start + (b"\xff" * _BEYOND if reverse else b"")
+            found_late = self._gathered(table).entries(start, bound, reverse=reverse)
+            yield from (key[len(start) :] for key, _ in found_late if key != edge)
+            return
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             found = _seek_before(cursor, start, edge) if reverse else _seek_after(cursor, start, edge)
             while found and (key := bytes(cursor.key())).startswith(start):
@@ -124,9 +149,20 @@ class Transaction:
         """Sets the value of a table that holds a single record."""
         self.put(table, _ONLY, value)
 
+    def apply_late(self, most: int = 0) -> None:
+        """Applies changes that were gathered, if there are more than so many."""
+        late = self._databases.get(LATE.name)
+        if late is not None and self._txn.stat(late)["entries"] > most:
+            apply_changes(self._txn, late, {t.late: self._databases[t.name] for t in ALL_TABLES if t.late})
+
     def counters(self) -> Counters:
         """The library's totals."""
         return self.only(COUNTERS) or Counters()
+
+
+def _beyond(start: int) -> bytes:
+    """What follows a head in a key beyond all whose next part is ``start`` or less, 0 meaning any."""
+    return struct.pack(">Q", start or MAX_U64) + b"\xff" * 16
 
 
 def _seek_after(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
@@ -143,8 +179,7 @@ def _seek_before(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
 
 def _seek_last(cursor: lmdb.Cursor, head: bytes, edge: int) -> bool:
     # LMDB only seeks forward: go to the first key beyond the range and step back once.
-    bound = head + struct.pack(">Q", edge) + b"\xff" * 16
-    return bool(cursor.prev() if cursor.set_range(bound) else cursor.last())
+    return bool(cursor.prev() if cursor.set_range(head + _beyond(edge)) else cursor.last())
 
 
 class Store:
@@ -163,6 +198,7 @@ class Store:
             StorageError: the disk is full or failing.
         """
         self.folder = folder
+        self._readonly = readonly
         path = folder / STORE
         if readonly:
             require_state(folder)
@@ -188,7 +224,9 @@ class Store:
             lmdb.MapFullError: the map is full; `transact` lets it grow.
         """
         with self._env.transaction(write=True) as txn:
-            yield Transaction(txn, self._env)
+            made = Transaction(txn, self._env)
+            yield made
+            made.apply_late(MOST)
 
     def transact(self, work: Callable[[Transaction], T], undone: Callable[[], None] | None = None) -> T:
         """Does work in one write transaction, again from its beginning if the map has to grow for it.
@@ -247,8 +285,19 @@ class Store:
         return self._env.limit_bytes
 
     def close(self) -> None:
-        """Releases the environment; transactions must have ended."""
-        self._env.close()
+        """Applies what was gathered, unless the disk is full, and releases the environment; transactions have ended."""
+        try:
+            if not self._readonly and self._pending():
+                self.transact(lambda txn: txn.apply_late())
+        except (StorageError, StateError) as error:
+            _log.warning("changes of lists stay gathered: %s", error)
+        finally:
+            self._env.close()
+
+    def _pending(self) -> bool:
+        with self._env.transaction(write=False) as txn:
+            late = self._env.databases.get(LATE.name)
+            return late is not None and bool(txn.stat(late)["entries"])
 
 
 def claim_identity(store: Store, wanted: Identity) -> Identity:

@@ -65,10 +65,14 @@ def shard_place(url: str) -> str:
 
 @dataclass(frozen=True)
 class Table(Generic[T]):
-    """A named LMDB database whose values are all of one type (``bytes`` are stored as they are)."""
+    """A named LMDB database whose values are all of one type (``bytes`` are stored as they are).
+
+    One with a number of its own above 0 has its changes gathered first, see `index.late`.
+    """
 
     name: str
     type: type[T]
+    late: int = 0
 
     def encode(self, value: T) -> bytes:
         """The stored form of a value."""
@@ -109,7 +113,7 @@ MICRO_SUMS = Table("micro_sums", bytes)
 """micro-cluster of several images -> sum of their unit vectors as little-endian float32."""
 MICRO_SAMPLES = Table("micro_samples", bytes)
 """(micro-cluster, sample) -> digest of the sample's shard."""
-CLUSTER_MICROS = Table("cluster_micros", bytes)
+CLUSTER_MICROS = Table("cluster_micros", bytes, late=3)
 """(cluster, micro-cluster) -> nothing."""
 CLUSTERS = Table("clusters", ClusterRecord)
 """cluster -> its size and the state of its shape."""
@@ -131,9 +135,9 @@ CHANGES = Table("changes", ChangeRecord)
 """running number -> what changed, and the totals after it."""
 
 # What follows is derived from the tables above, so that no list has to look through one of them.
-LISTS = Table("lists", bytes)
+LISTS = Table("lists", bytes, late=1)
 """(list, rank, cluster) -> nothing; see `index.lists`."""
-LABELS = Table("labels", bytes)
+LABELS = Table("labels", bytes, late=2)
 """(digest of a label, cluster) -> how many of its images have it, for sources; nothing for the others."""
 SOURCE_SAMPLES = Table("source_samples", bytes)
 """(digest(url), sample) -> nothing."""
@@ -149,11 +153,13 @@ CLUSTER_LINEAGE = Table("cluster_lineage", bytes)
 """(cluster, number of an event that it took part in) -> nothing."""
 CLUSTER_CHANGES = Table("cluster_changes", bytes)
 """(cluster, number of a change that it took part in) -> nothing."""
+LATE = Table("late", bytes)
+"""number of a table and a key of it -> a change that is not applied yet; see `index.late`."""
 
 ALL_TABLES: tuple[Table[object], ...] = (
     IDENTITY, COUNTERS, CLUSTERER, SHARDS, SAMPLES, SAMPLE_KEYS, VECTORS, CROPS, MASKS, REJECTS,
     MICROS, MICRO_SUMS, MICRO_SAMPLES, CLUSTER_MICROS, CLUSTERS, LINEAGE, SHAPES, CAMERAS, ARTIFACTS, DELETED,
     QUARANTINED, CHANGES,
     LISTS, LABELS, SOURCE_SAMPLES, SHARD_NAMES, REASONS, CLUSTER_LINEAGE, CLUSTER_CHANGES,
-    SIGNATURES, SIGNATURE_BANDS, COPIES,
+    SIGNATURES, SIGNATURE_BANDS, COPIES, LATE,
 )  # type: ignore[assignment]  # fmt: skip

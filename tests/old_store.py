@@ -28,7 +28,7 @@ _SINCE_5 = {
     "micros": ("barred",),
 }
 _SINCE_6 = ("signatures", "signature_bands", "copies")
-_SINCE_7 = ("micro_sums",)
+_SINCE_7 = ("micro_sums", "late")
 _OLD_NAMES = {"candidate": "not_better"}
 _SINCE_4 = {
     "counters": ("next_change",),

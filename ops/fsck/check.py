@@ -31,6 +31,7 @@ CHECKS: dict[str, Check] = {
     derived.LISTS: derived.check_lists,
     derived.LABELS: derived.check_labels,
     derived.PLACES: derived.check_places,
+    derived.CHANGES: derived.check_late,
     copies.SIGNATURES: copies.check_signatures,
     copies.COPIES: copies.check_copies,
     feed.FEED: feed.check_feed,

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ops.fsck.findings import Finding, compare, error
-from ops.fsck.raw import RawState, Record, number, packed
+from ops.fsck.raw import LATE, RawState, Record, number, packed
 
-LISTS, LABELS, PLACES = "lists", "labels", "sources and reasons"
+LISTS, LABELS, PLACES, CHANGES = "lists", "labels", "sources and reasons", "late changes"
 _ORDERS = ("size", "id", "quality", "growth", "age", "recent")
 _SCOPES = ("clusters", "shapes", "retired")
 _LAST = 1 << 62
@@ -47,6 +47,13 @@ def _rank(record: Record, order: str) -> int:
         "recent": _LAST - 1 - record.get("at", 0) if shaped else _LAST,
     }
     return int(ranks[order])
+
+
+def check_late(state: RawState) -> Iterator[Finding]:
+    """Changes that are not applied yet are changes of tables that gather them."""
+    for key, raw in state.items("late"):
+        if key[:1] not in LATE.values() or raw[:1] not in (b"+", b"-"):
+            yield error(CHANGES, f"the change under {key.hex()} is none that this version knows")
 
 
 def check_labels(state: RawState) -> Iterator[Finding]:

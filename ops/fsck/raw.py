@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import mmap
 import struct
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ TABLES = (
     "micros", "micro_samples", "cluster_micros", "clusters", "lineage", "shapes", "cameras", "artifacts",
     "deleted", "quarantined", "changes", "lists", "labels", "source_samples", "shard_names", "reasons",
     "cluster_lineage", "cluster_changes", "signatures", "signature_bands", "copies", "micro_sums",
+    "late",
 )  # fmt: skip
 _SINCE = {
     name: schema
@@ -27,6 +29,8 @@ _SINCE = {
     for name in TABLES[TABLES.index(first) :]
 }
 """Schema that a table came with."""
+LATE = {"lists": b"\1", "labels": b"\2", "cluster_micros": b"\3"}
+"""Tables whose changes are gathered in ``late``, under keys that begin with this."""
 _ONLY = b"only"
 _ATTEMPTS = 3
 Record = dict[str, Any]
@@ -72,6 +76,17 @@ class RawState:
 
     def items(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of a table whose keys begin with ``prefix``, in key order."""
+        mark = LATE.get(table)
+        changes = {key[1:]: raw for key, raw in self._items("late", mark + prefix)} if mark else {}
+        if not changes:
+            yield from self._items(table, prefix)
+            return
+        settled = ((key, b"+" + raw) for key, raw in self._items(table, prefix) if key not in changes)
+        for key, raw in heapq.merge(settled, sorted(changes.items())):
+            if raw[:1] == b"+":
+                yield key, raw[1:]
+
+    def _items(self, table: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         if table not in self._databases:
             return
         with self._txn.cursor(self._databases[table]) as cursor:
@@ -81,7 +96,10 @@ class RawState:
                 found = cursor.next()
 
     def keys(self, table: str, prefix: bytes = b"") -> Iterator[bytes]:
-        """Keys of a table, in order, without touching the values."""
+        """Keys of a table, in order, without touching the values if its changes are not gathered."""
+        if table in LATE:
+            yield from (key for key, _ in self.items(table, prefix))
+            return
         if table not in self._databases:
             return
         with self._txn.cursor(self._databases[table]) as cursor:
@@ -92,6 +110,9 @@ class RawState:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value under a key."""
+        change = self.get("late", LATE[table] + key) if table in LATE else None
+        if change is not None:
+            return change[1:] if change[:1] == b"+" else None
         found = self._txn.get(key, db=self._databases[table]) if table in self._databases else None
         return None if found is None else bytes(found)
 
