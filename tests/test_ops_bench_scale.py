@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from index.records import OUTLIER, MicroRecord
 from index.search import SimilaritySearch
 from index.store import Store
 from index.tables import MICROS
-from ops.bench import scale
+from ops.bench import crowd_fill, scale
 from ops.bench.crowd import BATCH, Crowd
+from ops.bench.crowd_fill import COARSE, MORE, SMALL, WINDOW, Filled, kept_share, step
 from ops.bench.crowd_writer import CrowdWriter
-from ops.bench.scale import Filled, Settings, _kept, fill, in_turns, inserts, recall_of
+from ops.bench.scale import Settings, fill, in_turns, inserts, recall_of
 from ops.errors import StateError
 from tests.test_ops_bench_main import _call
 
@@ -78,8 +80,8 @@ def test_a_map_that_has_to_grow_does_not_teach_a_batch_twice(tmp_path: Path, mon
 
 def test_members_that_keep_their_cluster_are_counted_and_outliers_are_not_members() -> None:
     before = np.array([1, 1, 2, OUTLIER, 3])
-    assert _kept(before, np.array([1, 4, 2, 7, OUTLIER, 1])) == 0.5
-    assert np.isnan(_kept(np.array([OUTLIER]), np.array([1])))
+    assert kept_share(before, np.array([1, 4, 2, 7, OUTLIER, 1])) == 0.5
+    assert np.isnan(kept_share(np.array([OUTLIER]), np.array([1])))
 
 
 def test_a_writer_goes_on_where_another_has_ended(tmp_path: Path) -> None:
@@ -98,8 +100,21 @@ def test_inserts_are_compared_with_a_small_library_and_a_young_stream() -> None:
     assert measures[0].value == 2.0 and measures[0].baselines == {"to reach": 1.5}
     assert measures[1].value == 0.5 and "processor" in measures[1].name
     assert measures[2].value == 2.5 and "stream was at 10,000" in measures[2].name
-    assert measures[3].value == 5000
+    assert [measures[at].value for at in (3, 5)] == [5000, 5000] and measures[5].name == "insert mean, ms"
     assert measures[3].baselines == {"library of 10,000": 2500, "stream at 10,000": 2000}
+    resumed = inserts(replace(large, small=[], small_busy=[]), small)
+    assert not any("stream" in each.name or "stream at 10,000" in each.baselines for each in resumed)
+
+
+def test_batches_are_small_where_inserts_are_measured_alone() -> None:
+    images, seen = 0, []
+    while images < 100_000:
+        seen.append((images, step(images, 100_000)))
+        images += seen[-1][1]
+    assert sum(size == BATCH for at, size in seen if at >= 100_000 - WINDOW * BATCH) == WINDOW
+    assert sum(size == BATCH for at, size in seen if abs(at - SMALL) < WINDOW // 2 * BATCH) >= WINDOW - 2
+    assert np.mean([size == COARSE for _, size in seen]) > 0.3 and len(seen) < 600
+    assert {step(at, 1500) for at in range(0, 1500, BATCH)} == {BATCH} and MORE * BATCH >= 1000
 
 
 def test_the_command_prints_a_table_and_writes_json(
@@ -108,8 +123,9 @@ def test_the_command_prints_a_table_and_writes_json(
     # In this process, since starting others takes seconds; the writer's turn is left to the benchmark itself.
     monkeypatch.setattr(scale, "_in_a_process", lambda work, folder, settings: work(folder, settings, print))
     monkeypatch.setattr(scale, "beside_ingest", lambda *_: [])
-    monkeypatch.setattr(scale, "SMALL", 320)
-    monkeypatch.setattr(scale, "_WINDOW", 4)
+    for module in (scale, crowd_fill):
+        monkeypatch.setattr(module, "SMALL", 320)
+        monkeypatch.setattr(module, "WINDOW", 4)
     out = tmp_path / "figures.json"
     options = ("--vectors", 1000, "--dim", 16, "--river-s", 0.1, "--keep", tmp_path / "state", "--json", out)
     assert _call(monkeypatch, "scale", *options) == 0
@@ -117,7 +133,11 @@ def test_the_command_prints_a_table_and_writes_json(
     found = json.loads(out.read_text())
     names = [measure["name"] for measure in found["measures"]]
     assert "insert p50 over that of a library of 320" in names and found["facts"]["vectors"] == 1000
-    assert _call(monkeypatch, "scale", *options) == 1  # what is kept is not written over
+    assert any("when the stream was at" in name for name in names)
+    assert _call(monkeypatch, "scale", *options) == 0  # it goes on with what is kept
+    again = json.loads(out.read_text())
+    assert not any("when the stream was at" in measure["name"] for measure in again["measures"])
+    assert _call(monkeypatch, "scale", *options, "--seed", 1) == 1  # which is of another crowd
 
 
 def test_a_fill_that_dies_is_told(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from math import nan
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
@@ -30,18 +29,15 @@ from river.cluster import DBSTREAM
 
 from index.clustering import make_clusterer
 from index.library import Library, open_library
-from index.records import OUTLIER
 from index.search import SimilaritySearch
-from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd, IntArray
+from ops.bench import crowd_fill
+from ops.bench.crowd import BATCH, OF_A_CLUSTER, Crowd
+from ops.bench.crowd_fill import MORE, SMALL, WINDOW, Filled, claim
 from ops.bench.crowd_writer import CrowdWriter
 from ops.bench.report import Measure, Report
 from ops.errors import StateError
 
 RATIO, OVER_RIVER, RECALL, READY_S, OVER_FAISS, KEPT = 1.5, 100.0, 0.95, 60.0, 2.0, 0.99
-SMALL = 10_000
-"""Images at which an insert is measured first."""
-_WINDOW = 160  # batches over which an insert is measured
-_MORE = -(-1000 // BATCH)  # batches over which members are asked to keep their cluster
 _NEIGHBOURS, _QUERIES = 10, 200
 _VOTES = 50
 _EXACT_BLOCK = 8192
@@ -72,50 +68,25 @@ class Settings:
     river_s: float = 30.0
     seed: int = 0
 
-    @property
-    def batches(self) -> int:
-        """Batches that hold the vectors."""
-        return -(-self.vectors // BATCH)
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """Seconds an image took, batch by batch, around `SMALL` and at the end, all and of processor time; and the rest.
-
-    ``kept_small`` and ``kept`` are the shares of members that stay in their cluster over `_MORE` batches there.
-    """
-
-    small: list[float]
-    full: list[float]
-    small_busy: list[float]
-    full_busy: list[float]
-    longest: float
-    seconds: float
-    peak_mib: float
-    kept_small: float
-    kept: float
-    facts: dict[str, str | int | float] = field(default_factory=dict)
-
 
 def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: None) -> Report:
     """Fills a library, restarts its writer and asks queries while it goes on.
 
     Args:
         settings: how much of what.
-        keep: empty folder for the library, to be kept; a temporary one if None.
+        keep: folder for the library, to be kept, or with what an earlier run has made of it; a temporary one if None.
         tell: told of progress.
 
     Raises:
-        StateError: the folder is not empty, or a process of the benchmark failed.
+        StateError: the folder holds anything else, or a process of the benchmark failed.
     """
-    if keep is not None and keep.exists() and any(keep.iterdir()):
-        raise StateError(f"{keep} is not empty; name a folder that is, or none")
+    if keep is not None:
+        claim(keep, {"vectors": settings.vectors, "dim": settings.dim, "seed": settings.seed})
     few = _CLUSTERS_OF_RIVER * OF_A_CLUSTER
     streams = sorted({few, settings.vectors})
     rates = [rate for images in streams for rate in _in_a_process(beside_river, images, settings)]
     with TemporaryDirectory(prefix="shapelode-scale-") as spare:
         folder = keep or Path(spare)
-        folder.mkdir(parents=True, exist_ok=True)
         filled = _in_a_process(fill, folder, settings)
         library = open_library(folder)
         young = _young(settings)
@@ -136,7 +107,7 @@ def run(settings: Settings, keep: Path | None = None, tell: Tell = lambda line: 
 def _young(settings: Settings) -> Filled:
     """A library of `SMALL` images, in the middle of what is measured, with as many of each cluster as the large one."""
     with TemporaryDirectory(prefix="shapelode-scale-") as folder:
-        return _in_a_process(fill, Path(folder), replace(settings, vectors=SMALL + BATCH * _WINDOW // 2))
+        return _in_a_process(fill, Path(folder), replace(settings, vectors=SMALL + BATCH * WINDOW // 2))
 
 
 def inserts(filled: Filled, young: Filled) -> list[Measure]:
@@ -145,66 +116,32 @@ def inserts(filled: Filled, young: Filled) -> list[Measure]:
     Then hardly any of its images was in a cluster, so that there was less to write.
     """
     name = f"insert p50 over that of a library of {SMALL:,}"
-    many, few, early = (1000 * float(np.median(times)) for times in (filled.full, young.full, filled.small))
+    many, few = (_share(times, 50) for times in (filled.full, young.full))
     busy = float(np.median(filled.full_busy) / np.median(young.full_busy))
-    others = {f"library of {SMALL:,}": few, f"stream at {SMALL:,}": early}
-    tails = {name: _share(times, 99) for name, times in zip(others, (young.full, filled.small), strict=True)}
-    return [
+    others = {f"library of {SMALL:,}": young.full} | ({f"stream at {SMALL:,}": filled.small} if filled.small else {})
+    measures = [
         Measure(name, many / few, "lower", {"to reach": RATIO}),
         Measure(f"{name}, of processor time", busy, "lower", {"to reach": RATIO}),
-        Measure(f"insert p50 over that when the stream was at {SMALL:,}", many / early, "lower", {"to reach": RATIO}),
-        Measure("insert p50, ms", many, "lower", others),
-        Measure("insert p99, ms", _share(filled.full, 99), "lower", tails),
     ]
+    if filled.small:
+        early = f"insert p50 over that when the stream was at {SMALL:,}"
+        measures.append(Measure(early, many / _share(filled.small, 50), "lower", {"to reach": RATIO}))
+    for share in (50, 99):
+        beside = {name: _share(times, share) for name, times in others.items()}
+        measures.append(Measure(f"insert p{share}, ms", _share(filled.full, share), "lower", beside))
+    means = {name: 1000 * float(np.mean(times)) for name, times in others.items()}
+    return [*measures, Measure("insert mean, ms", 1000 * float(np.mean(filled.full)), "lower", means)]
 
 
 def stays(filled: Filled) -> list[Measure]:
     """Whether members keep their cluster while more come."""
     others = {"to reach": KEPT, f"at {SMALL:,}": filled.kept_small}
-    return [Measure(f"members that keep their cluster, {_MORE * BATCH:,} inserts", filled.kept, "higher", others)]
+    return [Measure(f"members that keep their cluster, {MORE * BATCH:,} inserts", filled.kept, "higher", others)]
 
 
 def fill(folder: Path, settings: Settings, tell: Tell) -> Filled:
-    """Stores all descriptors, batch by batch."""
-    crowd, writer = Crowd(settings.vectors, settings.dim, settings.seed), CrowdWriter(folder, settings.dim)
-    times: list[tuple[float, float]] = []
-    small: list[tuple[float, float]] = []
-    longest, began, told = 0.0, time.perf_counter(), time.monotonic()
-    at_small: IntArray | None = None
-    kept_small = nan
-    for number in range(settings.batches):
-        vectors = crowd.batch(number)
-        busy = time.process_time()
-        wall = _timed(lambda vectors=vectors: writer.add(vectors))  # type: ignore[misc]
-        times.append((wall / BATCH, (time.process_time() - busy) / BATCH))
-        longest = max(longest, wall)
-        del times[:-_WINDOW]
-        if number + 1 == SMALL // BATCH + _WINDOW // 2 or (writer.images >= settings.vectors and not small):
-            small = list(times)
-        if number == SMALL // BATCH:
-            at_small = writer.clusters()
-        elif number == SMALL // BATCH + _MORE and at_small is not None:
-            kept_small = _kept(at_small, writer.clusters())
-        if time.monotonic() - told > 15:
-            told = time.monotonic()
-            wall, busy = (1000 * float(middle) for middle in np.median(times, axis=0))
-            tell(f"{writer.images:,} of {settings.vectors:,}: {wall:.2f} ms an insert, {busy:.2f} of processor time")
-    took = time.perf_counter() - began
-    facts = {**writer.facts, "anonymous memory at the end, MiB": round(memory_mib("RssAnon"))}
-    peak = memory_mib("VmHWM")  # of writing, not of the looks at all members that follow
-    before = writer.clusters()
-    for number in range(settings.batches, settings.batches + _MORE):
-        writer.add(crowd.batch(number))
-    kept = _kept(before, writer.clusters())
-    writer.close()
-    (few, few_busy), (many, many_busy) = (tuple(map(list, zip(*some, strict=True))) for some in (small, times))
-    return Filled(few, many, few_busy, many_busy, longest, took, peak, kept_small, kept, facts)
-
-
-def _kept(before: IntArray, after: IntArray) -> float:
-    """Share of the members of clusters that are in the same one later; NaN if there were none."""
-    members = np.flatnonzero(before != OUTLIER)
-    return float((before == after[: len(before)])[members].mean()) if len(members) else nan
+    """Stores all descriptors that the folder lacks."""
+    return crowd_fill.fill(folder, settings.vectors, Crowd(settings.vectors, settings.dim, settings.seed), tell)
 
 
 def beside_river(images: int, settings: Settings, tell: Tell) -> list[Measure]:
@@ -307,10 +244,8 @@ def _go_on(folder: Path, settings: Settings, answers: Queue[float], stop: Event)
     began = time.perf_counter()
     writer, crowd = CrowdWriter(folder, settings.dim), Crowd(settings.vectors, settings.dim, settings.seed)
     answers.put(time.perf_counter() - began)
-    number = settings.batches + _MORE
     while not stop.is_set():
-        writer.add(crowd.batch(number))
-        number += 1
+        writer.add(crowd.batch(writer.images // BATCH))
     writer.close()
 
 
@@ -345,12 +280,6 @@ def _answered(
     answers: Queue[Result],
 ) -> None:  # fmt: skip
     answers.put(work(given, settings, Console(stderr=True, soft_wrap=True).print))
-
-
-def memory_mib(which: str) -> float:
-    """What Linux says of this process: ``VmHWM``, its peak with the pages of mapped files, or ``RssAnon``, without."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(which)) / 1024
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -128,13 +128,13 @@ def capacity(
 )
 def scale(
     vectors: Annotated[
-        int, typer.Option(min=1000, help="Descriptors that are stored; a million take 3 GB of disk.")
+        int, typer.Option(min=1000, help="Descriptors that are stored; a million take 2.5 GB of disk.")
     ] = (1_000_000),
     dim: Annotated[int, typer.Option(min=8, help="Numbers of a descriptor.")] = 384,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time of queries while the writer goes on.")] = 20.0,
     river_s: Annotated[float, typer.Option(min=0.1, help="Time that river's DBSTREAM learns for.")] = 30.0,
     seed: Annotated[int, typer.Option(help="Of the descriptors.")] = 0,
-    keep: Annotated[Path | None, typer.Option(help="Empty folder to keep the library in.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder to keep the library in; a run goes on with it.")] = None,
     json: Json = None,
 ) -> None:
     """Inserts, restarts and queries of a large made-up library, beside river's DBSTREAM and a bare FAISS search."""
