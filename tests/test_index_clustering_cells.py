@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.clustering.base import unit_rows
-from index.clustering.cells import learn_cells, regions_of, unpack_cells
+from index.clustering.cells import greatest, learn_cells, regions_of, unpack_cells
 from ops.errors import StateError
 
 ROWS = unit_rows(np.random.default_rng(0).normal(size=(600, 12)) + 3 * np.eye(12)[np.arange(600) % 12])
@@ -21,6 +21,16 @@ def test_what_looks_the_same_is_looked_for_where_it_is() -> None:
     assert near[:, 0].tolist() == (ROWS @ cells.leaves.T).argmax(axis=1).tolist()
     few = learn_cells(ROWS, 9)
     assert np.array_equal(np.sort(few.near(ROWS[:2].astype(np.float64), 99)[0]), np.arange(len(few)))
+
+
+@pytest.mark.parametrize(("length", "count"), [(600, 24), (611, 24), (200, 24), (24, 24), (5, 5), (400, 1), (700, 40)])
+def test_the_greatest_come_first_and_of_equals_the_first(length: int, count: int) -> None:
+    random = np.random.default_rng(length)
+    scores = random.normal(size=(30, length)).astype(np.float32)
+    assert np.array_equal(greatest(scores, count), np.argsort(-scores, axis=1, kind="stable")[:, :count])
+    some = random.integers(0, 40, (30, length)).astype(np.float32)  # with many equals
+    found = np.take_along_axis(some, greatest(some, count), 1)
+    assert np.array_equal(found, -np.sort(-some, axis=1)[:, :count])
 
 
 def test_the_cell_of_a_row_depends_on_nothing_else() -> None:

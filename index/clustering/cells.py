@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 MOST_NEAR = 24
 """Cells that are looked at for a vector at most."""
 _SURE = 8
+_GROUPED = 16  # scores of a group
 
 
 class Cells:
@@ -30,8 +31,7 @@ class Cells:
         """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
         self.tops, self.leaves, self.first = tops, leaves, first
         self._tops, self._leaves = tops.T.astype(np.float64), leaves.astype(np.float64)
-        self._nearest: Any = faiss.IndexFlatIP(leaves.shape[1])
-        self._nearest.add(np.ascontiguousarray(leaves))
+        self._columns = np.ascontiguousarray(leaves.T, np.float32)
         self._ranked: tuple[NDArray[np.float64], IntArray] | None = None
 
     def __len__(self) -> int:
@@ -43,9 +43,11 @@ class Cells:
         for begin in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[begin : begin + _BLOCK], np.float64)
             upper = (block @ self._tops).argmax(axis=1)
-            for top in np.unique(upper).tolist():
-                inside = np.flatnonzero(upper == top)
-                low, high = self.first[top], self.first[top + 1]
+            order = np.argsort(upper, kind="stable")
+            for start, end in pairwise(np.flatnonzero(np.diff(upper[order], prepend=-1, append=-1)).tolist()):
+                inside = order[start:end]
+                top = int(upper[inside[0]])
+                low, high = int(self.first[top]), int(self.first[top + 1])
                 found[begin + inside] = low + (block[inside] @ self._leaves[low:high].T).argmax(axis=1)
         return found
 
@@ -56,7 +58,7 @@ class Cells:
         The same array of rows is ranked once: vectors are compared with micro-clusters and with clusters.
         """
         if self._ranked is None or self._ranked[0] is not rows:
-            found: IntArray = self._nearest.search(rows.astype(np.float32), min(MOST_NEAR, len(self)))[1]
+            found = greatest(rows.astype(np.float32) @ self._columns, min(MOST_NEAR, len(self)))
             first = np.sort(found[:, :_SURE], axis=1)
             scores = np.einsum("nkr,nr->nk", self._leaves[first], rows)
             order = np.argsort(-scores, axis=1, kind="stable")
@@ -71,6 +73,28 @@ class Cells:
             "cell_leaves": np.asarray(self.leaves, "<f4").tobytes(),
             "cell_first": np.asarray(self.first, "<i8").tobytes(),
         }
+
+
+def greatest(scores: FloatArray, count: int) -> IntArray:
+    """Where the ``count`` greatest scores of each row ``(N, L)`` are, best first, the first of equals.
+
+    Of as many groups those with the greatest maxima hold them all, so that few scores are looked at twice: selecting
+    among all of them takes longer than computing them.
+    """
+    width = scores.shape[1] // _GROUPED
+    if width <= count:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    rows, whole = len(scores), width * _GROUPED
+    maxima = scores[:, :whole].reshape(rows, _GROUPED, width).max(axis=1)
+    groups = np.argpartition(maxima, width - count, axis=1)[:, width - count :]
+    members = (groups[:, None, :] + width * np.arange(_GROUPED)[:, None]).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(whole, scores.shape[1]), (rows, scores.shape[1] - whole))
+    chosen = np.concatenate([members, rest], axis=1)
+    best = np.take_along_axis(scores, chosen, 1)
+    some = np.argpartition(best, best.shape[1] - count, axis=1)[:, best.shape[1] - count :]
+    chosen = np.sort(np.take_along_axis(chosen, some, 1), axis=1)
+    order = np.argsort(-np.take_along_axis(scores, chosen, 1), axis=1, kind="stable")
+    return np.take_along_axis(chosen, order, 1)
 
 
 def unpack_cells(packed: Mapping[str, Any], rank: int) -> Cells:
