@@ -10,7 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from index.clustering import neighbours
 from index.clustering.base import FloatArray, LineageEvent
-from index.clustering.online_linkage import MIN_FIT, OnlineLinkage
+from index.clustering.online_linkage import OnlineLinkage
+from index.clustering.repairing import MIN_FIT
 from index.records import OUTLIER
 from ops.errors import StateError
 from tests.committed import Disk
