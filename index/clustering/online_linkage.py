@@ -48,7 +48,7 @@ class OnlineLinkage(Repairing):
         min_size: a group of fewer vectors is no cluster, its members are outliers.
         growth: a repair is due when the stream has grown by this share since the last one.
         min_inserts: inserts before the first repair, and the fewest between two that come due.
-        whole: micro-clusters up to which a repair regroups all of them.
+        whole: micro-clusters that a repair regroups at once at most: all of them up to there, beyond those of a region.
         sweep: beyond those, each region has had a repair when the stream has grown by this share.
         encoder: name and fingerprint of what made the descriptors; where a metric was learnt for it, similarities are
             measured with that, else after whitening what has come so far.
@@ -75,7 +75,7 @@ class OnlineLinkage(Repairing):
         min_size: int = 3,
         growth: float = 0.1,
         min_inserts: int = 32,
-        whole: int = 10_000,
+        whole: int = 4000,
         sweep: float = 0.25,
         encoder: tuple[str, str] | None = None,
     ) -> None:

@@ -27,8 +27,6 @@ _MOST_RETURNS = 3
 """Clusters that a micro-cluster is barred from, after which it stays an outlier."""
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
-_REGION = 0.4
-"""Micro-clusters of a region, as a share of those that are regrouped at once."""
 
 
 class Repairing(TabledClusterer, abc.ABC):
@@ -100,7 +98,7 @@ class Repairing(TabledClusterer, abc.ABC):
         table, joiner = self._table, self._joiner
         assert isinstance(joiner, CellJoiner)
         if rolling.swept:
-            rolling.begin_sweep(joiner, int(_REGION * self.whole))
+            rolling.begin_sweep(joiner, self.whole)
             share = self.sweep * self._clock.learnt / rolling.regions
             rolling.pace = self._clock.pace = max(self.min_inserts, int(share))
         members = rolling.take(table, joiner)
