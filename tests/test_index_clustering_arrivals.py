@@ -78,7 +78,7 @@ def test_in_cells_a_chunk_leaves_the_joiner_as_new_ones_would_be() -> None:
         inside = [np.sort(each.inside(np.array([cell]))) for each in (joiner, again)]
         assert np.array_equal(*inside)
     assert (joiner.rows(numbers) == again.rows(numbers)).all()
-    assert (joiner.sizes == again.sizes).all() and len(table) > 60
+    assert len(table) > 60
 
 
 def test_a_long_batch_is_learnt_as_short_ones_are() -> None:

@@ -53,7 +53,8 @@ def test_a_restart_goes_on_bit_for_bit_and_reads_the_sums_that_changed_alone(tmp
     everything, disk.read = disk.read, 0
     quick = disk.restored(file=file, whole=WHOLE)
     assert everything > 800 and disk.read < (200 if saved > len(vectors) else everything)
-    cells = np.arange(len(steady._joiner.sizes))
+    assert steady._rolling is not None
+    cells = np.arange(len(steady._rolling.profiles.cells))
     micros = np.arange(len(steady._table))
     for each in (slow, quick):
         assert isinstance(each._joiner, CellJoiner)

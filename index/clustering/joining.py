@@ -201,10 +201,9 @@ class CellJoiner(Joiner):
         """Memory of the rows."""
         return self._held.size_bytes()
 
-    @property
-    def sizes(self) -> IntArray:
-        """``(L,)`` micro-clusters in each cell."""
-        return self._held.sizes
+    def cell_of(self, micros: IntArray) -> IntArray:
+        """The cell of each micro-cluster."""
+        return self._held.cell_of(micros)
 
     def inside(self, cells: IntArray) -> IntArray:
         """The micro-clusters in some of the cells."""

@@ -29,6 +29,10 @@ MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
 
 
+_REGION = 0.8
+"""Micro-clusters of a region, as a share of those that are regrouped at once: it grows until it has its turn."""
+
+
 class Repairing(TabledClusterer, abc.ABC):
     """What `OnlineLinkage` does between inserts; its parameters are explained there."""
 
@@ -98,7 +102,7 @@ class Repairing(TabledClusterer, abc.ABC):
         table, joiner = self._table, self._joiner
         assert isinstance(joiner, CellJoiner)
         if rolling.swept:
-            rolling.begin_sweep(joiner, self.whole)
+            rolling.begin_sweep(table, joiner, int(_REGION * self.whole))
             share = self.sweep * self._clock.learnt / rolling.regions
             rolling.pace = self._clock.pace = max(self.min_inserts, int(share))
         members = rolling.take(table, joiner)

@@ -60,10 +60,14 @@ class Rolling:
         """Regions of the sweep."""
         return int(self._regions.max()) + 1
 
-    def begin_sweep(self, joiner: CellJoiner, limit: int) -> None:
-        """Draws regions of about ``limit`` micro-clusters."""
+    def begin_sweep(self, table: MicroTable, joiner: CellJoiner, limit: int) -> None:
+        """Draws regions of ``limit`` micro-clusters at most, but for single cells that hold more."""
         self._sweep, self._next = self._sweep + 1, 0
-        self._regions = regions_of(self.profiles.cells.leaves, joiner.sizes, limit, self._sweep)
+        home = self.profiles.cell_of(table.clusters)
+        loose = np.flatnonzero(home == NONE)
+        home[loose] = joiner.cell_of(loose)
+        weights = np.bincount(home, minlength=len(self.profiles.cells)).astype(np.int64)
+        self._regions = regions_of(self.profiles.cells.leaves, weights, limit, self._sweep)
 
     def take(self, table: MicroTable, joiner: CellJoiner) -> IntArray:
         """Micro-clusters of the next region: all of those of its clusters, and the outliers in its cells."""
