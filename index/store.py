@@ -23,6 +23,7 @@ T = TypeVar("T")
 SCHEMA = 7
 _ONLY = "only"  # key of tables that hold a single record
 _START_BYTES = 64 * 2**20
+_NUMBER = struct.Struct(">Q")
 _BEYOND = 24  # bytes of a key after its beginning, at least
 
 
@@ -55,6 +56,16 @@ class Transaction:
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             found = cursor.getmulti(keys)
         return [(int.from_bytes(key, "big"), table.decode(bytes(raw))) for key, raw in found]
+
+    def first_under(self, table: Table[T], heads: Iterable[int]) -> list[int | None]:
+        """For each integer the least second part of a key that begins with it, None where there is none."""
+        assert not table.late, table.name
+        found: list[int | None] = []
+        with self._txn.cursor(db=self._databases[table.name]) as cursor:
+            for head in map(_NUMBER.pack, heads):
+                key = bytes(cursor.key()) if cursor.set_range(head) else b""
+                found.append(int.from_bytes(key[8:16], "big") if key.startswith(head) else None)
+        return found
 
     def put(self, table: Table[T], key: Key, value: T) -> None:
         """Sets the value under a key."""

@@ -12,8 +12,10 @@ from index.clustering import unit_rows
 from index.codec import decode_vector
 from index.records import MicroRecord
 from index.store import Transaction
-from index.tables import MICRO_SAMPLES, MICRO_SUMS, VECTORS, decode_key
+from index.tables import MICRO_SAMPLES, MICRO_SUMS, VECTORS
 from ops.errors import StateError
+
+_HALF = 2  # bytes of a number of a vector
 
 
 class StoredSums:
@@ -43,16 +45,18 @@ class StoredSums:
             raise StateError("sums of micro-clusters are read outside of a transaction: a bug, please report it")
         found = np.zeros((len(micros), self._dim), np.float32)
         kept = dict(self._txn.many(MICRO_SUMS, micros.tolist()))
-        lone: dict[int, list[int]] = {}  # image -> places of the micro-clusters that it is alone in
+        others = [(place, micro) for place, micro in enumerate(micros.tolist()) if micro not in kept]
         for place, micro in enumerate(micros.tolist()):
             if (raw := kept.get(micro)) is not None:
                 found[place] = self._decoded(micro, raw)
-            elif (image := first_image(self._txn, micro)) is not None:
-                lone.setdefault(image, []).append(place)
-        for image, raw in self._txn.many(VECTORS, list(lone)):
-            found[lone.pop(image)] = unit_rows(decode_vector(raw)[None])[0]
+        images = self._txn.first_under(MICRO_SAMPLES, [micro for _, micro in others])
+        lone = [(place, image) for (place, _), image in zip(others, images, strict=True) if image is not None]
+        vectors = dict(self._txn.many(VECTORS, [image for _, image in lone]))
+        if missing := [image for _, image in lone if len(vectors.get(image, b"")) != _HALF * self._dim]:
+            raise StateError(f"the store lacks the vector of image {min(missing)}: restore a backup")
         if lone:
-            raise StateError(f"the store lacks the vector of image {min(lone)}: restore a backup")
+            rows = decode_vector(b"".join(vectors[image] for _, image in lone)).reshape(len(lone), self._dim)
+            found[[place for place, _ in lone]] = unit_rows(rows)
         return found
 
     def _decoded(self, micro: int, raw: bytes) -> NDArray[np.float32]:
@@ -60,11 +64,6 @@ class StoredSums:
         if len(row) != self._dim:
             raise StateError(f"the sum of micro-cluster {micro} is not of {self._dim} numbers: restore a backup")
         return row
-
-
-def first_image(txn: Transaction, micro: int) -> int | None:
-    """The first image of a micro-cluster, None for an empty one."""
-    return next((decode_key(raw) for raw in txn.keys(MICRO_SAMPLES, micro)), None)
 
 
 def put_sum(txn: Transaction, record: MicroRecord, total: bytes) -> None:
