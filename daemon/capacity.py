@@ -20,6 +20,11 @@ _LEAST_IMAGES = 100
 _HEADROOM = 0.85  # of the size a store may grow to, from where on an alert fires
 
 
+WHOLE, CODED, CODE = 4000, 200_000, 136
+"""Images from which on sums stay in the store, those from which on the index keeps codes, and the bytes of one."""
+_ID, _PLACES = 8, 36  # bytes of an id in the index, and of what the clusterer keeps of an image beside its row
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a run took.
@@ -33,7 +38,8 @@ class Measured:
         versions: versions published for each image.
         store_bytes: bytes of the store for each image it holds, versions of shapes among them.
         store_fixed: bytes of it that hardly grow: the clusterer's state, and what is free to be written to next.
-        writer_bytes: bytes of the index and of the clusterer in memory for each image held.
+        index_bytes: bytes of the index in memory for each image held.
+        clusterer_bytes: bytes of the clusterer in memory for each image held.
         memory: resident bytes by kind of process.
         held: images in the store.
     """
@@ -46,7 +52,8 @@ class Measured:
     versions: float
     store_bytes: float
     store_fixed: float
-    writer_bytes: float
+    index_bytes: float
+    clusterer_bytes: float
     memory: Mapping[str, float]
     held: int
 
@@ -131,9 +138,26 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         states_needed=_needed(crawl.images * run.commit_s, devices),
         store_bytes=disk,
         map_bytes=disk / _HEADROOM,
-        writer_bytes=run.memory.get("miner", 0.0) + max(0.0, each - run.held) * run.writer_bytes,
+        writer_bytes=_writer_bytes(run, each),
         versions=crawl.images * run.versions,
     )
+
+
+def _writer_bytes(run: Measured, images: float) -> float:
+    """Memory of a writer that holds so many images.
+
+    What it takes for an image falls as there are more: the clusterer lets go of sums, and holds rows in half precision,
+    from `WHOLE` on, and the index keeps `CODE` bytes instead of a vector from `CODED` on. A run that was as large has
+    told it.
+    """
+    most = max(images, run.held)
+    bare = run.memory.get("miner", 0.0) - run.held * (run.index_bytes + run.clusterer_bytes)
+    index, clusterer = run.index_bytes, run.clusterer_bytes
+    if most >= WHOLE > run.held:
+        clusterer = max(0.0, clusterer - (index - _ID)) / 2 + _PLACES  # a sum is as long as a vector
+    if most >= CODED > run.held:
+        index = min(index, CODE)
+    return max(0.0, bare) + most * (index + clusterer)
 
 
 def _on_devices(embed: float, recon: float, crawl: Crawl) -> dict[str, float]:
@@ -172,7 +196,8 @@ def measured(text: str) -> Measured:
         versions=totals.get("shapelode_versions_published_total", 0.0) / images,
         store_bytes=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("images", "shapes")) / held,
         store_fixed=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("clusterer", "free")),
-        writer_bytes=(totals["shapelode_index_bytes"] + totals["shapelode_clusterer_bytes"]) / held,
+        index_bytes=totals["shapelode_index_bytes"] / held,
+        clusterer_bytes=totals["shapelode_clusterer_bytes"] / held,
         memory={kind: totals.get(f"shapelode_process_memory_bytes {kind}", 0.0) for kind in kinds},
         held=round(held),
     )

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from daemon.capacity import Crawl, Measured, forecast, measured
+from daemon.capacity import CODE, CODED, WHOLE, Crawl, Measured, forecast, measured
 from daemon.cli.entry import run_command
+from index.clustering.online_linkage import OnlineLinkage
+from index.kinds import Sizes
 from ops import metrics
 from ops.errors import ConfigError
 
 RUN = Measured(
     images=1000, read_s=0.01, embed_s=0.1, commit_s=0.005, recon_s=0.3, versions=0.02, store_bytes=20_000.0,
-    store_fixed=5e6, writer_bytes=9104.0, memory={"miner": 1e9}, held=1000,
+    store_fixed=5e6, index_bytes=4104.0, clusterer_bytes=6200.0, memory={"miner": 1e9}, held=1000,
 )  # fmt: skip
 CRAWL = Crawl(images=1e6, devices=10, readers=10, states=1, device_hour=2.0)
 PAGE = """
@@ -73,15 +75,34 @@ def test_disk_and_memory_are_those_of_one_state() -> None:
     one, two = forecast(RUN, CRAWL), forecast(RUN, replace(CRAWL, states=2))
     assert one.store_bytes == 2e10 + 5e6 and two.store_bytes == 1e10 + 5e6
     assert one.map_bytes > one.store_bytes / 0.9
-    assert one.writer_bytes == pytest.approx(1e9 + 999_000 * 9104)
     assert two.writer_bytes < one.writer_bytes
+
+
+def test_memory_of_a_writer_grows_by_less_once_sums_are_stored_and_the_index_holds_codes() -> None:
+    def writer(images: float, **changes: float) -> float:
+        return forecast(replace(RUN, **changes), replace(CRAWL, images=images)).writer_bytes  # type: ignore[arg-type]
+
+    bare = 1e9 - 1000 * (4104 + 6200)
+    few = 1e9 + 2000 * (4104 + 6200)
+    assert writer(500) == pytest.approx(1e9) and writer(3000) == pytest.approx(few)
+    row = (6200 - 4096) / 2 + 36
+    assert writer(100_000) == pytest.approx(bare + 1e5 * (4104 + row))
+    assert writer(1e7) == pytest.approx(bare + 1e7 * (CODE + row))
+    # A run that was as large tells itself what an image takes there.
+    large = {"held": 300_000, "index_bytes": 72.0, "clusterer_bytes": 1100.0}
+    assert writer(1e7, **large) == pytest.approx(1e9 + (1e7 - 3e5) * 1172)
+
+
+def test_what_is_forecast_of_memory_is_what_the_writer_does() -> None:
+    assert (OnlineLinkage().whole, Sizes().sq) == (WHOLE, CODED)
 
 
 def test_a_run_is_read_from_its_metrics() -> None:
     run = measured(PAGE)
     assert (run.images, run.held) == (400, 500)
     assert (run.read_s, run.embed_s, run.commit_s, run.recon_s) == pytest.approx((0.02, 0.1, 0.01, 0.3))
-    assert (run.store_bytes, run.store_fixed, run.writer_bytes) == (20_000, 2.5e6, 9104)
+    assert (run.store_bytes, run.store_fixed) == (20_000, 2.5e6)
+    assert (run.index_bytes, run.clusterer_bytes) == (4104, 5000)
     assert run.memory["miner"] == 7e8
 
 
