@@ -33,7 +33,8 @@ def whole(shards: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("whole") / "state"
     assert run_trial(Work(state, shards, 6)) == Trial(0, 0, [])
     report = check_state(state)
-    assert report.findings == [] and all(report.records.values()), report.records
+    empty = {name for name, count in report.records.items() if not count}
+    assert report.findings == [] and empty == {"late"}, report.records  # a writer that ends has applied all changes
     editor = Editor(state)
     editor.where("lineage", kind="split")
     editor.where("clusters", quarantined=True)

@@ -19,7 +19,7 @@ _DARK = 64
 DIM = GRID * GRID * 3
 _SIDE = 64
 _FAMILIES, _MEMBERS = 6, 18
-_BROKEN, _EMPTY, _REPEATED, _COPIED = 17, 23, 29, 13  # every so many-th sample is one of these
+_BROKEN, _EMPTY, _REPEATED, _COPIED, _ALIKE = 17, 23, 29, 13, 11  # every so many-th sample is one of these
 
 
 def write_stream(folder: Path, shards: int, per_shard: int) -> list[str]:
@@ -49,7 +49,8 @@ def _add_sample(tar: tarfile.TarFile, number: int, place: int) -> None:
     if place % _EMPTY != _EMPTY - 1:
         broken = place % _BROKEN == _BROKEN - 1
         copied = place % _COPIED == _COPIED - 1  # of what came shortly before, in another file
-        picture = _picture(number - 4, compressed=0) if copied else _picture(number)
+        alike = place % _ALIKE == _ALIKE - 1  # described as one of shortly before, and no copy of it
+        picture = _picture(number - 4, compressed=0) if copied else _picture(number - 2 * alike, chequered=alike)
         _add(tar, f"{key}.png", b"\x89PNG no picture" if broken else picture)
 
 
@@ -59,16 +60,21 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-def _picture(number: int, compressed: int = 6) -> bytes:
-    """A grid of colours: families within families, close enough for their clusters to split and merge."""
+def _picture(number: int, compressed: int = 6, chequered: bool = False) -> bytes:
+    """A grid of colours: families within families, close enough for their clusters to split and merge.
+
+    Chequers on it change no mean of a colour's square, so that it is described as if there were none.
+    """
     family, member = np.random.default_rng(number % _FAMILIES), np.random.default_rng(100 + number % _MEMBERS)
     values = family.normal(size=DIM) + 0.5 * member.normal(size=DIM)
     values += 0.9 * np.random.default_rng(1000 + number).normal(size=DIM)
     colours = np.clip(128 + 30 * values, 0, 255).astype(np.uint8).reshape(GRID, GRID, 3)
+    pixels = np.asarray(Image.fromarray(colours).resize((_SIDE, _SIDE), Image.Resampling.NEAREST), np.int16)
+    if chequered:
+        rows, columns = np.indices((_SIDE, _SIDE)) // (_SIDE // GRID // 4)
+        pixels = np.clip(pixels + np.where((rows + columns) % 2, 40, -40)[..., None], 0, 255)
     buffer = io.BytesIO()
-    Image.fromarray(colours).resize((_SIDE, _SIDE), Image.Resampling.NEAREST).save(
-        buffer, "PNG", compress_level=compressed
-    )
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG", compress_level=compressed)
     return buffer.getvalue()
 
 
