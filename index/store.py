@@ -52,7 +52,8 @@ class Transaction:
 
     def many(self, table: Table[T], numbers: Iterable[int]) -> list[tuple[int, T]]:
         """Those of the integer keys that exist, and their values, in the order asked for."""
-        keys = [struct.pack(">Q", number) for number in numbers]
+        assert not table.late, table.name
+        keys = [_NUMBER.pack(number) for number in numbers]
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             found = cursor.getmulti(keys)
         return [(int.from_bytes(key, "big"), table.decode(bytes(raw))) for key, raw in found]
@@ -138,12 +139,14 @@ class Transaction:
 
     def values(self, table: Table[T]) -> Iterator[T]:
         """All values of a table, in key order, whatever its keys are."""
+        assert not table.late, table.name
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             for raw in cursor.iternext(keys=False, values=True):
                 yield table.decode(bytes(raw))
 
     def named(self, table: Table[T]) -> Iterator[tuple[str, T]]:
         """Entries of a table whose keys are text, in key order."""
+        assert not table.late, table.name
         with self._txn.cursor(db=self._databases[table.name]) as cursor:
             for key, raw in cursor.iternext():
                 yield bytes(key).decode(), table.decode(bytes(raw))
