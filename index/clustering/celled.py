@@ -13,7 +13,8 @@ from index.clustering.base import FloatArray, IntArray
 from index.clustering.growing import NONE, grown
 from ops.errors import StateError
 
-_DEVIATIONS = 4  # of a product's error, which is nearly Gaussian: so that next to nothing is missed
+_WIDEST = 12.0  # times the mean size of a unit row's numbers: larger ones are cut off
+_DEVIATIONS = 6  # of a product's error, which is nearly Gaussian: so that next to nothing is missed
 _ZERO = 128  # the code of 0
 _LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has fewer lists than cells are named for one
 
@@ -21,21 +22,14 @@ _LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has 
 class CelledRows:
     """Rows by a number that is not negative, each in one cell or none.
 
-    FAISS's inverted lists hold a byte a number and compare in whole numbers: what is found here is a proposal. It
-    depends on rows and cells alone, not on the order in which they came.
+    FAISS's inverted lists hold a byte a number, in steps that suit unit rows of so many numbers, and compares in whole
+    numbers: what is found here is a proposal. It depends on rows and cells alone, not on the order in which they came.
     """
 
-    def __init__(self, cells: int, rank: int, widest: float = 1.0, index: Any = None) -> None:
-        """No row yet.
-
-        Args:
-            cells: how many there are.
-            rank: numbers of a row.
-            widest: greatest of them, up or down; larger ones are cut off.
-            index: one to begin with, whose rows are not told.
-        """
+    def __init__(self, cells: int, rank: int, index: Any = None) -> None:
+        """No row yet of ``rank`` numbers, in so many cells; ``index`` is one to begin with, whose rows are not told."""
         self._index: Any = index or _lists(max(cells, _LEAST_LISTS), rank)
-        self._scale = float(np.floor((_ZERO - 1) / widest))  # steps from 0 to 1
+        self._scale = float(np.floor((_ZERO - 1) * max(1.0, np.sqrt(rank) / _WIDEST)))  # steps from 0 to 1
         self._sizes = np.zeros(cells, np.int64)
         self._cell = np.zeros(0, np.int64)  # of each number
         self._slot = np.zeros(0, np.int64)
@@ -46,7 +40,7 @@ class CelledRows:
         return _DEVIATIONS / float(np.sqrt(6.0)) / self._scale
 
     @classmethod
-    def of(cls, index: Any, cells: int, widest: float, numbers: int) -> CelledRows:
+    def of(cls, index: Any, cells: int, numbers: int) -> CelledRows:
         """The rows that an index holds, of numbers below ``numbers``, each in one of so many cells.
 
         Raises:
@@ -54,7 +48,7 @@ class CelledRows:
         """
         if int(index.code_size) != int(index.d):
             raise StateError("rows are not of a byte a number")
-        found = cls(cells, int(index.d), widest, index)
+        found = cls(cells, int(index.d), index)
         lists = index.invlists
         found._cell, found._slot = np.full(numbers, NONE, np.int64), np.zeros(numbers, np.int64)
         for cell in range(cells):

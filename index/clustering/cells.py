@@ -17,7 +17,6 @@ _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 MOST_NEAR = 24
 """Cells that are looked at for a vector at most."""
 _SURE = 8
-_WIDER = 1.25
 _GROUPED = 16  # scores of a group
 
 
@@ -37,11 +36,6 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.leaves)
-
-    @property
-    def widest(self) -> float:
-        """Greatest number of a row, up or down, that is to be expected: somewhat more than any of a middle."""
-        return min(1.0, _WIDER * float(np.abs(self.leaves).max(initial=0)) or 1.0)
 
     def place(self, rows: NDArray[Any]) -> IntArray:
         """The cell of each row ``(N, r)``."""

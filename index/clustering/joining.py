@@ -162,7 +162,7 @@ class CellJoiner(Joiner):
         self._proposed = np.zeros((0, 0)), np.zeros(0, np.int64)
         self.saved = 0
         if file is None or not self._load(*file):
-            self._held = CelledRows(len(cells), space.projection.shape[1], cells.widest)
+            self._held = CelledRows(len(cells), space.projection.shape[1])
             self._fill()
 
     def save(self, path: Path, digest: str) -> None:
@@ -177,7 +177,7 @@ class CellJoiner(Joiner):
     def _load(self, path: Path, digest: str) -> bool:
         """Takes over a file and what has changed since; False if it does not suit."""
         try:
-            self._held, revisions = load_rows(path, digest, self._cells)
+            self._held, revisions = load_rows(path, digest, len(self._cells))
             self._check(len(revisions), int(self._held.index.d))
         except StateError as error:
             if path.exists():

@@ -36,7 +36,7 @@ class CellProfiles:
     def __init__(self, space: Space, cells: Cells) -> None:
         self.space, self.cells = space, cells
         rank = space.projection.shape[1]
-        self._rows, self._held = Rows(rank), CelledRows(len(cells), rank, cells.widest)  # by cluster
+        self._rows, self._held = Rows(rank), CelledRows(len(cells), rank)  # by cluster
         self._dirty: set[int] = set()
 
     def put(self, profiles: Mapping[int, FloatArray]) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from index import faissfile
 from index.clustering.celled import CelledRows
-from index.clustering.cells import Cells
 from index.faissfile import Header
 from ops.errors import StateError
 
@@ -48,8 +47,8 @@ def save_rows(path: Path, space: str, held: CelledRows, revisions: Revisions) ->
     faissfile.save(path, _MAGIC, header, held.index, np.asarray(revisions, "<u4").tobytes())
 
 
-def load_rows(path: Path, space: str, cells: Cells) -> tuple[CelledRows, Revisions]:
-    """What `save_rows` wrote, of rows in these cells of the space.
+def load_rows(path: Path, space: str, cells: int) -> tuple[CelledRows, Revisions]:
+    """What `save_rows` wrote.
 
     Raises:
         StateError: missing, damaged, or of another space; the rows have to be made anew.
@@ -60,5 +59,5 @@ def load_rows(path: Path, space: str, cells: Cells) -> tuple[CelledRows, Revisio
         if header.space != space:
             raise StateError(f"{name} is stale: it is of an earlier space")
         raw, index = faissfile.body_of(file, header, name, 4 * header.micros)
-    held = CelledRows.of(index, len(cells), cells.widest, header.micros)
+    held = CelledRows.of(index, cells, header.micros)
     return held, np.frombuffer(raw, "<u4").astype(np.uint32)
