@@ -43,7 +43,7 @@ def test_every_number_is_where_it_was_put_last_with_its_last_row(
     assert celled.sizes.tolist() == [sum(cell == each for each, _ in wanted.values()) for cell in range(CELLS)]
     numbers = np.array(sorted(wanted), np.int64)
     rows = [wanted[number][1] for number in numbers.tolist()]
-    assert np.abs(celled.rows(numbers) - ROWS[rows]).max(initial=0) < 0.004
+    assert np.abs(celled.rows(numbers) - ROWS[rows]).max(initial=0) < 1e-3
     for cell in range(CELLS):
         assert sorted(celled.inside(np.array([cell])).tolist()) == [n for n in sorted(wanted) if wanted[n][0] == cell]
     for number, (cell, row) in wanted.items():
@@ -64,9 +64,7 @@ def test_what_is_near_is_found_in_the_cells_that_are_named() -> None:
         inside = np.flatnonzero(np.isin(cells, some))
         best = inside[np.argsort(-products[place, inside])]
         assert nearest[place].tolist() == [*best[:3].tolist(), *[NONE] * 3][:3]
-        near = set(found[of == place].tolist())
-        assert set(best[products[place, best] > 0.3].tolist()) <= near
-        assert near <= set(best[products[place, best] > 0.3 - 2 * celled.slack].tolist())
+        assert sorted(found[of == place].tolist()) == sorted(best[products[place, best] > 0.3].tolist())
 
 
 def test_many_are_put_at_once_as_one_by_one() -> None:
@@ -84,17 +82,12 @@ def test_many_are_put_at_once_as_one_by_one() -> None:
     assert together.size_bytes() == pytest.approx(apart.size_bytes(), rel=0.2) and together.sizes.sum() == 120
 
 
-@pytest.mark.parametrize("rank", [6, 16, 128, 512])
-def test_all_is_found_that_rounding_may_have_moved_and_little_else(rank: int) -> None:
-    random = np.random.default_rng(rank)
-    rows = unit_rows(random.normal(size=(400, rank)) * (1 + 2 * (random.random(rank) < 0.1)))
-    rows[200:] = unit_rows(rows[:200] + 0.3 * random.normal(size=(200, rank)) / np.sqrt(rank))
-    celled = CelledRows(1, rank)
-    celled.put(np.arange(400), np.zeros(400, np.int64), rows)
-    products = rows @ rows.T
-    for least in (0.3, 0.9, 0.95):
-        of, found = celled.within(rows, np.zeros((400, 1), np.int64), least)
-        got = np.zeros((400, 400), bool)
-        got[of, found] = True
-        assert got[products >= least].all() and not got[products < least - 2 * celled.slack].any()
-    assert celled.slack < 0.02 and np.abs(celled.rows(np.arange(400)) - rows).max() < celled.slack
+def test_half_precision_moves_a_product_by_less_than_the_slack() -> None:
+    celled = held([0] * 200)
+    products = ROWS @ ROWS.T
+    for row in range(0, 200, 10):
+        bare = np.sort(products[row])[::-1]
+        for least in (bare[3] - 1e-3, bare[10] - 1e-3):
+            found = celled.within(ROWS[row : row + 1], np.zeros((1, 1), np.int64), float(least))[1]
+            assert set(np.flatnonzero(products[row] >= least + 1e-3).tolist()) <= set(found.tolist())
+            assert set(found.tolist()) <= set(np.flatnonzero(products[row] >= least - 1e-3).tolist())

@@ -13,31 +13,23 @@ from index.clustering.base import FloatArray, IntArray
 from index.clustering.growing import NONE, grown
 from ops.errors import StateError
 
-_WIDEST = 12.0  # times the mean size of a unit row's numbers: larger ones are cut off
-_DEVIATIONS = 6  # of a product's error, which is nearly Gaussian: so that next to nothing is missed
-_ZERO = 128  # the code of 0
+_BYTES = 2  # of a number in half precision
 _LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has fewer lists than cells are named for one
 
 
 class CelledRows:
     """Rows by a number that is not negative, each in one cell or none.
 
-    FAISS's inverted lists hold a byte a number, in steps that suit unit rows of so many numbers, and compares in whole
-    numbers: what is found here is a proposal. It depends on rows and cells alone, not on the order in which they came.
+    FAISS's inverted lists hold them in half precision, which moves the product of two unit rows by less than 5e-4: what
+    is found here is a proposal. It depends on rows and cells alone, not on the order in which they came.
     """
 
     def __init__(self, cells: int, rank: int, index: Any = None) -> None:
         """No row yet of ``rank`` numbers, in so many cells; ``index`` is one to begin with, whose rows are not told."""
         self._index: Any = index or _lists(max(cells, _LEAST_LISTS), rank)
-        self._scale = float(np.floor((_ZERO - 1) * max(1.0, np.sqrt(rank) / _WIDEST)))  # steps from 0 to 1
         self._sizes = np.zeros(cells, np.int64)
         self._cell = np.zeros(0, np.int64)  # of each number
         self._slot = np.zeros(0, np.int64)
-
-    @property
-    def slack(self) -> float:
-        """What rounding, of two rows to whole steps, may take from their product."""
-        return _DEVIATIONS / float(np.sqrt(6.0)) / self._scale
 
     @classmethod
     def of(cls, index: Any, cells: int, numbers: int) -> CelledRows:
@@ -46,8 +38,6 @@ class CelledRows:
         Raises:
             StateError: it holds anything else.
         """
-        if int(index.code_size) != int(index.d):
-            raise StateError("rows are not of a byte a number")
         found = cls(cells, int(index.d), index)
         lists = index.invlists
         found._cell, found._slot = np.full(numbers, NONE, np.int64), np.zeros(numbers, np.int64)
@@ -73,7 +63,7 @@ class CelledRows:
 
     def size_bytes(self) -> int:
         """Memory of the rows and of where they are."""
-        row = int(self._index.d) + self._cell.itemsize
+        row = _BYTES * int(self._index.d) + self._cell.itemsize
         return int(self._sizes.sum()) * row + self._cell.nbytes + self._slot.nbytes
 
     def cell_of(self, numbers: IntArray) -> IntArray:
@@ -100,9 +90,9 @@ class CelledRows:
         for start, end in pairwise(bounds):
             some = order[start:end]
             cell = int(cells[some[0]])
-            codes = faiss.rev_swig_ptr(lists.get_codes(cell), int(self._sizes[cell]) * rank)
-            found[some] = codes.reshape(-1, rank)[slots[some]]
-        return (found - _ZERO) / self._scale
+            codes = faiss.rev_swig_ptr(lists.get_codes(cell), int(self._sizes[cell]) * rank * _BYTES)
+            found[some] = codes.view("<f2").reshape(-1, rank)[slots[some]]
+        return found
 
     def put(self, numbers: IntArray, cells: IntArray, rows: FloatArray) -> None:
         """Sets the rows ``(N, r)`` of different numbers and puts them into cells, out of those that they were in."""
@@ -110,7 +100,7 @@ class CelledRows:
             return
         size = int(numbers.max()) + 1
         self._cell, self._slot = grown(self._cell, size, NONE), grown(self._slot, size)
-        codes = (self._coarse(rows) + _ZERO).astype(np.uint8)
+        codes = self._index.sq.compute_codes(np.ascontiguousarray(rows, np.float32))
         stays = self._cell[numbers] == cells
         for place in np.flatnonzero(stays).tolist():
             number = int(numbers[place])
@@ -131,7 +121,7 @@ class CelledRows:
         self._slot[moved], self._cell[number], self._sizes[cell] = slot, NONE, last
 
     def within(self, rows: FloatArray, cells: IntArray, least: float) -> tuple[IntArray, IntArray]:
-        """Pairs whose product may be greater than ``least``: all that are, and some that are less by twice `slack`.
+        """Pairs whose product is greater than ``least``.
 
         Args:
             rows: ``(N, r)``.
@@ -142,18 +132,13 @@ class CelledRows:
             ``(K,)`` rows in order, and ``(K,)`` numbers.
         """
         self._index.nprobe = cells.shape[1]
-        bound = (least - self.slack) * self._scale**2
-        ends, _, numbers = self._index.range_search_preassigned(
-            self._coarse(rows), bound, cells, np.zeros(cells.shape, np.float32)
-        )
+        ends, _, numbers = self._index.range_search_preassigned(rows, least, cells, np.zeros(cells.shape, np.float32))
         return np.repeat(np.arange(len(rows)), np.diff(ends.astype(np.int64))), numbers
 
     def nearest(self, rows: FloatArray, cells: IntArray, count: int) -> IntArray:
-        """Numbers ``(N, count)`` of greatest product, but for `slack`, in each row's cells ``(N, C)``, or `NONE`."""
+        """Numbers ``(N, count)`` of greatest product in the cells ``(N, C)`` of each row, `NONE` beyond the last."""
         self._index.nprobe = cells.shape[1]
-        found: IntArray = self._index.search_preassigned(
-            self._coarse(rows), count, cells, np.zeros(cells.shape, np.float32)
-        )[1]
+        found: IntArray = self._index.search_preassigned(rows, count, cells, np.zeros(cells.shape, np.float32))[1]
         return found
 
     def _add(self, numbers: IntArray, cells: IntArray, codes: NDArray[np.uint8]) -> None:
@@ -168,23 +153,13 @@ class CelledRows:
             self._sizes[cell] += size
         self._cell[numbers] = cells
 
-    def _coarse(self, rows: FloatArray) -> FloatArray:
-        """Rows in whole steps; FAISS would cut off what is behind the point of a query."""
-        steps = np.rint(np.asarray(rows, np.float32) * np.float32(self._scale))
-        return np.asarray(np.clip(steps, -_ZERO, _ZERO - 1), np.float32)
-
     def _write(self, cell: int, slot: int, number: int, code: Any) -> None:
         self._index.invlists.update_entry(cell, slot, number, code)
 
 
 def _lists(count: int, rank: int) -> Any:
     index: Any = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(rank),
-        rank,
-        count,
-        faiss.ScalarQuantizer.QT_8bit_direct_signed,
-        faiss.METRIC_INNER_PRODUCT,
-        False,
+        faiss.IndexFlatIP(rank), rank, count, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
     )
     index.is_trained = True  # callers say which cells: there are no middles to learn, and none are asked
     return index

@@ -186,7 +186,7 @@ class CellJoiner(Joiner):
         known, now = len(revisions), self._table.revisions
         changed = [np.flatnonzero(revisions != now[:known]), np.arange(known, len(self._table))]
         same = np.setdiff1d(np.linspace(0, known - 1, min(known, _PROOFS)).astype(np.int64), changed[0])
-        if np.abs(self._held.rows(same) - self._map(self._table.sums(same))).max(initial=0) > self._held.slack:
+        if np.abs(self._held.rows(same) - self._map(self._table.sums(same))).max(initial=0) > _SLACK:
             _log.warning("%s is of other micro-clusters; the rows of all are made anew", path)
             return False
         self._fill(np.concatenate(changed))
@@ -210,7 +210,7 @@ class CellJoiner(Joiner):
         return self._held.inside(cells)
 
     def rows(self, micros: IntArray) -> FloatArray:
-        """Rows ``(N, r)`` of micro-clusters in the space, as they are held."""
+        """Rows ``(N, r)`` of micro-clusters in the space, in half precision."""
         return self._held.rows(micros)
 
     def propose(self, mapped: NDArray[np.float64]) -> list[NDArray[np.int64]]:
