@@ -143,3 +143,11 @@ def test_the_command_prints_a_table_and_writes_json(
 def test_a_fill_that_dies_is_told(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="ended early"):
         scale._in_a_process(operator.not_, tmp_path, TINY)  # type: ignore[arg-type]  # it takes no three arguments
+
+
+def test_two_writers_do_not_share_a_library(tmp_path: Path) -> None:
+    writer = CrowdWriter(tmp_path, 16)
+    with pytest.raises(StateError, match="in use"):
+        CrowdWriter(tmp_path, 16)
+    writer.close()
+    CrowdWriter(tmp_path, 16).close()

@@ -8,6 +8,7 @@ import numpy as np
 
 from index.cache import VectorCache
 from index.codec import decode_vector, encode_vector
+from index.lock import FileLock
 from index.partition import Partition, write_lineage
 from index.records import Identity, SampleRecord
 from index.store import SCHEMA, Store, Transaction, claim_identity
@@ -24,7 +25,12 @@ class CrowdWriter:
     """Does with a batch of descriptors what the writer does, without crops, masks and shards."""
 
     def __init__(self, folder: Path, dim: int) -> None:
-        """Opens or creates the state and rebuilds in memory what the store tells."""
+        """Opens or creates the state and rebuilds in memory what the store tells.
+
+        Raises:
+            StateError: another one is at it, which would number its micro-clusters as this one does.
+        """
+        self._lock = FileLock(folder / "writer.lock")
         self._store = Store(folder, readonly=False, map_size_gib=_MAP_GIB)
         claim_identity(self._store, Identity(SCHEMA, "made up", FINGERPRINT, dim, "linkage", 0.0))
         self._partition: Partition | None = None
@@ -89,5 +95,6 @@ class CrowdWriter:
         if self._partition is not None:
             self._partition.save()
         self._store.close()
+        self._lock.release()
         if not saved:
             raise StateError("the index of the benchmark could not be written; is the disk full?")
