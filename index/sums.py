@@ -45,9 +45,11 @@ class StoredSums:
             raise StateError("sums of micro-clusters are read outside of a transaction: a bug, please report it")
         found = np.zeros((len(micros), self._dim), np.float32)
         kept = dict(self._txn.many(MICRO_SUMS, micros.tolist()))
-        others = [(place, micro) for place, micro in enumerate(micros.tolist()) if micro not in kept]
+        others: list[tuple[int, int]] = []
         for place, micro in enumerate(micros.tolist()):
-            if (raw := kept.get(micro)) is not None:
+            if (raw := kept.get(micro)) is None:
+                others.append((place, micro))
+            else:
                 found[place] = self._decoded(micro, raw)
         images = self._txn.first_under(MICRO_SAMPLES, [micro for _, micro in others])
         lone = [(place, image) for (place, _), image in zip(others, images, strict=True) if image is not None]

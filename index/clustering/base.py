@@ -20,6 +20,8 @@ FIRST_CLUSTER = 1
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+Source = Callable[[IntArray], FloatArray]
+"""Reads sums ``(M, D)`` of micro-clusters as they were written last."""
 
 
 class LineageEvent(msgspec.Struct, frozen=True):
@@ -188,9 +190,8 @@ class OnlineClusterer(Clusterer, abc.ABC):
 
     @abc.abstractmethod
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
-        file: Path | None = None,
-    ) -> None:  # fmt: skip
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Source, file: Path | None = None
+    ) -> None:
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Whatever is learnt afterwards ends the same, bit for bit, as without the interruption. Of nothing at all it is

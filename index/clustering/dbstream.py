@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from index.clustering.base import (
     FloatArray,
     IntArray,
     LineageEvent,
+    Source,
     unit_rows,
 )
 from index.clustering.lineage import carry_ids
@@ -136,9 +137,8 @@ class DBStream(TabledClusterer):
         return {}
 
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
-        file: Path | None = None,
-    ) -> None:  # fmt: skip
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Source, file: Path | None = None
+    ) -> None:
         """Not possible from records.
 
         Raises:

@@ -84,9 +84,7 @@ class Joiner(ABC):
 
     def refresh(self, micros: Iterable[int]) -> None:
         """Takes over micro-clusters that have been opened or joined; of new ones all."""
-        ids = np.unique(np.fromiter(micros, np.int64))
-        if len(ids):
-            self._take(ids, self._map(self._table.sums(ids)))
+        self._fill(np.unique(np.fromiter(micros, np.int64)))
 
     def _fill(self, micros: IntArray | None = None) -> None:
         """Takes over micro-clusters, by default all."""

@@ -8,9 +8,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from index.clustering.base import FloatArray, IntArray, MicroChanges
+from index.clustering.base import FloatArray, IntArray, MicroChanges, Source
 from index.clustering.growing import grown
-from index.clustering.sums import HeldSums, Source, StoredSums, Sums
+from index.clustering.sums import HeldSums, StoredSums, Sums
 from index.records import OUTLIER, MicroRecord
 from ops.errors import NotFoundError, StateError
 
@@ -154,9 +154,9 @@ class MicroTable:
     def widen(self, dim: int) -> None:
         """Appends columns of zeros up to `dim`."""
         if dim > self.dim:
-            held = self._sums if isinstance(self._sums, HeldSums) else self._held()
-            held.widen(dim)
-            self._sums = held
+            self.hold()
+            assert isinstance(self._sums, HeldSums)
+            self._sums.widen(dim)
 
     def set_dim(self, dim: int) -> None:
         """Takes the length of the first vectors.
@@ -207,20 +207,18 @@ class MicroTable:
 
     def hold(self) -> None:
         """Keeps all sums in memory from now on."""
-        if isinstance(self._sums, StoredSums):
-            self._sums = self._held()
+        if isinstance(self._sums, HeldSums):
+            return
+        rows = np.zeros((self._size, self.dim), np.float32)
+        for micros, some in self.blocks():
+            rows[micros] = some
+        self._sums = HeldSums(rows)
 
     def leave(self) -> None:
         """Keeps only sums in memory that are not written yet, if it is known where the others are."""
         if isinstance(self._sums, HeldSums) and self._source is not None:
             fresh = {micro: self.sum_of(micro) for micro in self._summed}
             self._sums = StoredSums(self.dim, self._source, fresh)
-
-    def _held(self) -> HeldSums:
-        rows = np.zeros((self._size, self.dim), np.float32)
-        for micros, some in self.blocks():
-            rows[micros] = some
-        return HeldSums(rows)
 
     def _record(self, micro: int) -> MicroRecord:
         barred = tuple(sorted(self._barred.get(micro, ())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from river.base.typing import FeatureName
 
 from index.clustering.arrivals import Arrivals
-from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, unit_rows
+from index.clustering.base import FIRST_CLUSTER, Assignments, FloatArray, IntArray, LineageEvent, Source, unit_rows
 from index.clustering.joining import CellJoiner, FlatJoiner, Joiner, map_vectors
 from index.clustering.profiles import CellProfiles
 from index.clustering.repairing import MIN_FIT, Repairing
@@ -209,9 +209,8 @@ class OnlineLinkage(Repairing):
         }
 
     def restore(
-        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Callable[[IntArray], FloatArray],
-        file: Path | None = None,
-    ) -> None:  # fmt: skip
+        self, micros: Iterable[MicroRecord], scalars: Mapping[str, Any], source: Source, file: Path | None = None
+    ) -> None:
         """Takes over the latest record of each micro-cluster, in order of id, and the latest scalars.
 
         Sums are read into memory until repairs go over regions, and then where they are needed.

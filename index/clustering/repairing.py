@@ -27,8 +27,6 @@ _MOST_RETURNS = 3
 """Clusters that a micro-cluster is barred from, after which it stays an outlier."""
 MIN_FIT = 16
 """Micro-clusters that a repair needs; the chance level of fewer means nothing."""
-
-
 _REGION = 0.8
 """Micro-clusters of a region, as a share of those that are regrouped at once: it grows until it has its turn."""
 

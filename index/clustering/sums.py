@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
-from index.clustering.base import FloatArray, IntArray
+from index.clustering.base import FloatArray, IntArray, Source
 from index.clustering.growing import grown
-
-Source = Callable[[IntArray], FloatArray]
-"""Reads sums ``(M, D)`` of micro-clusters as they were written last."""
 
 
 class Sums(ABC):
