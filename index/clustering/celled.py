@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
+from index.clustering.grouped import places_by_value
 from index.clustering.growing import NONE, grown
 from ops.errors import StateError
 
@@ -85,11 +86,7 @@ class CelledRows:
         rank, lists = int(self._index.d), self._index.invlists
         found = np.empty((len(numbers), rank), np.float32)
         cells, slots = self._cell[numbers], self._slot[numbers]
-        order = np.argsort(cells, kind="stable")
-        bounds = np.flatnonzero(np.diff(cells[order], prepend=NONE - 1, append=NONE - 1)).tolist()
-        for start, end in pairwise(bounds):
-            some = order[start:end]
-            cell = int(cells[some[0]])
+        for cell, some in places_by_value(cells):
             codes = faiss.rev_swig_ptr(lists.get_codes(cell), int(self._sizes[cell]) * rank * _BYTES)
             found[some] = codes.view("<f2").reshape(-1, rank)[slots[some]]
         return found

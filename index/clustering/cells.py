@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
+from index.clustering.grouped import places_by_value
 from index.kmeans import two_levels
 from ops.errors import StateError
 
@@ -43,10 +43,7 @@ class Cells:
         for begin in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[begin : begin + _BLOCK], np.float64)
             upper = (block @ self._tops).argmax(axis=1)
-            order = np.argsort(upper, kind="stable")
-            for start, end in pairwise(np.flatnonzero(np.diff(upper[order], prepend=-1, append=-1)).tolist()):
-                inside = order[start:end]
-                top = int(upper[inside[0]])
+            for top, inside in places_by_value(upper):
                 low, high = int(self.first[top]), int(self.first[top + 1])
                 found[begin + inside] = low + (block[inside] @ self._leaves[low:high].T).argmax(axis=1)
         return found
