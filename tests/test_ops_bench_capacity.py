@@ -38,7 +38,8 @@ shapelode_process_memory_bytes{{process="miner"}} {200 * MIB + 9104 * images}
 
 
 def figures(sample: str, crawl: str, seconds: float) -> dict[str, Any]:
-    report = compare(Mined(sample, 30.0), Mined(crawl, seconds), Settings())
+    mined = Mined(sample, 30.0)
+    report = compare((mined, mined), Mined(crawl, seconds), Settings())
     return {measure.name: measure for measure in report.measures} | {"off": report.facts["furthest off"]}
 
 
@@ -56,6 +57,14 @@ def test_what_is_furthest_off_is_told() -> None:
     assert found["off"] == "reconstruction, s of a device"
     assert found["furthest off, share of what was measured"].value == pytest.approx(0.25)
     assert found["furthest off, share of what was measured"].baselines == {"to reach": 0.2}
+
+
+def test_a_machine_that_slows_down_meanwhile_is_allowed_for_and_told() -> None:
+    pages = page(200, recon_s=0.3), page(200, recon_s=0.5)
+    found = compare((Mined(pages[0], 60.0), Mined(pages[1], 100.0)), Mined(page(1000, recon_s=0.4), 400.0), Settings())
+    assert {measure.name: measure for measure in found.measures}["time, s"].value == pytest.approx(400)
+    assert found.facts["reconstruction"] == pytest.approx(1.667) and found.facts["and again"] == 100.0
+    assert found.facts["embedding of the same took, over the first time"] == 1.0
 
 
 class Recorded:
@@ -122,5 +131,5 @@ def test_both_crawls_are_mined_and_their_objects_differ(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(capacity, "mine", mine)
     report = run(Settings(sample=2, crawl=5, shapes=3, views=20, seed=7))
-    assert done == [("sample", 7, 2), ("crawl", 9, 5), ("sample", 120), ("crawl", 300)]
+    assert done == [("sample", 7, 2), ("crawl", 9, 5), ("sample", 120), ("crawl", 300), ("sample", 120)]
     assert report.measures[-1].value == pytest.approx(0, abs=1e-9)

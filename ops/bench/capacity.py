@@ -1,7 +1,8 @@
 """What `shapelode plan` says of a crawl, beside what the crawl then took.
 
 A daemon mines a small sample; from its metrics a larger crawl of the same kind is forecast, and mined as well. As in a
-crawl that goes on, each shard shows objects that none before it has shown.
+crawl that goes on, each shard shows objects that none before it has shown. Then the sample is mined again: what the
+same work took before and after tells how the machine's speed has drifted, and the forecast goes by the mean of both.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,6 +26,7 @@ WITHIN = 0.2
 _POLL_S = 0.25
 _QUIET_S = 6.0  # longer than a pause between two reconstructions, or between two looks for shards
 _LIMIT_S = 1800.0
+_RATES = ("read_s", "embed_s", "commit_s", "recon_s", "versions")
 _ACTIVE = ("shapelode_images_total", "shapelode_rejects_total", "shapelode_recon_jobs_total")
 _BUSY = ("shapelode_recon_running_jobs", "shapelode_recon_queue_jobs", "shapelode_in_flight_batches")
 Tell = Callable[[str], None]
@@ -73,9 +75,11 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
         for part, (seed, shards) in crawls.items():
             tell(f"{part}: rendering {shards} shards")
             render(folder / part, seed, shards, settings)
-        sample = mine(folder, "sample", settings.sample * settings.shapes * settings.views, tell)
-        crawl = mine(folder, "crawl", settings.crawl * settings.shapes * settings.views, tell)
-    return compare(sample, crawl, settings)
+        of_sample, of_crawl = (shards * settings.shapes * settings.views for _, shards in crawls.values())
+        before = mine(folder, "sample", of_sample, tell)
+        crawl = mine(folder, "crawl", of_crawl, tell)
+        after = mine(folder, "sample", of_sample, tell)
+    return compare((before, after), crawl, settings)
 
 
 def render(folder: Path, seed: int, shards: int, settings: Settings) -> None:
@@ -93,7 +97,8 @@ def mine(folder: Path, part: str, samples: int, tell: Tell) -> Mined:
     Raises:
         StateError: it did not start, ended, or was not done in time.
     """
-    daemon = Daemon(folder / f"{part}-state", folder / part, folder / f"{part}.log")
+    state = Path(mkdtemp(prefix=f"{part}-state-", dir=folder))
+    daemon = Daemon(state, folder / part, folder / f"{part}.log")
     daemon.start()
     try:
         if not daemon.wait_until_up():
@@ -133,9 +138,10 @@ def sums(text: str) -> dict[str, float]:
     return found
 
 
-def compare(sample: Mined, crawl: Mined, settings: Settings) -> Report:
-    """Forecast and measurement side by side."""
-    run, truth = measured(sample.text), measured(crawl.text)
+def compare(samples: tuple[Mined, Mined], crawl: Mined, settings: Settings) -> Report:
+    """Forecast, from the sample as it was mined before and after the crawl, and measurement side by side."""
+    runs, truth = [measured(sample.text) for sample in samples], measured(crawl.text)
+    run = replace(runs[0], **{name: sum(getattr(one, name) for one in runs) / len(runs) for name in _RATES})
     said = forecast(run, Crawl(truth.images, devices=2, readers=1, states=1, device_hour=0.0, embedders=1, workers=1))
     pairs = _pairs(run, said, truth, crawl.seconds)
     off = {name: abs(value / fact - 1) if fact else float("inf") for name, (value, fact) in pairs.items()}
@@ -148,9 +154,16 @@ def compare(sample: Mined, crawl: Mined, settings: Settings) -> Report:
     measures.append(Measure("furthest off, share of what was measured", off[furthest], "lower", {"to reach": WITHIN}))
     facts: dict[str, str | int | float] = {
         "images measured": run.images, "images forecast": truth.images, "bound by": said.busiest,
-        "furthest off": furthest, "seed": settings.seed, "seconds of the sample": sample.seconds,
+        "furthest off": furthest, "seed": settings.seed, "seconds of the sample": samples[0].seconds,
+        "and again": samples[1].seconds, "embedding of the same took, over the first time": _over(runs, "embed_s"),
+        "reconstruction": _over(runs, "recon_s"),
     }  # fmt: skip
     return Report("capacity: a crawl as forecast from a sample", measures, facts)
+
+
+def _over(runs: list[Measured], name: str) -> float:
+    before, after = (getattr(run, name) for run in runs)
+    return round(after / before, 3) if before else math.nan
 
 
 def _pairs(run: Measured, said: Forecast, truth: Measured, seconds: float) -> dict[str, tuple[float, float]]:
