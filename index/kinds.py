@@ -28,6 +28,7 @@ _ENOUGH = 0.98  # share of true neighbours that the components have to find in t
 _NEIGHBOURS, _QUERIES, _MEASURED = 10, 128, 8192
 _LISTS = 2.0  # times the square root of the vectors
 _PROBED, _PROBED_SHARE = 16, 64  # lists gone through: so many, or one in so many
+_UPPER = 16  # middles of the upper level, below which the nearest lists are looked for
 _SAMPLE, _ROWS_OF_A_LIST = 40_000, 16
 FloatArray = NDArray[np.float32]
 
@@ -78,9 +79,7 @@ def training(kind: Kind, sample: FloatArray, count: int) -> Generator[None, None
 
 def _ivf(sample: FloatArray, count: int) -> Generator[None, None, Any]:
     dim = sample.shape[1]
-    _, parts = yield from two_level_steps(sample, _lists(count), spherical=True)
-    middles: Any = faiss.IndexFlatIP(dim)
-    middles.add(np.concatenate(parts))
+    middles = _middles(*(yield from two_level_steps(sample, _lists(count), spherical=True)), faiss.METRIC_INNER_PRODUCT)
     index: Any = faiss.IndexIVFFlat(middles, dim, int(middles.ntotal), faiss.METRIC_INNER_PRODUCT)
     index.train(sample)
     return _owned(index, middles)
@@ -93,14 +92,26 @@ def _sq(sample: FloatArray, count: int) -> Generator[None, None, Any]:
     # Of unit vectors the nearest by distance are the nearest by angle, and distances survive that the mean is taken
     # out, as inner products do not.
     rows = turn.apply(sample)
-    _, parts = yield from two_level_steps(rows, _lists(count), spherical=False)
-    middles: Any = faiss.IndexFlatL2(rows.shape[1])
-    middles.add(np.concatenate(parts))
+    middles = _middles(*(yield from two_level_steps(rows, _lists(count), spherical=False)), faiss.METRIC_L2)
     coded: Any = faiss.IndexIVFScalarQuantizer(
         middles, rows.shape[1], int(middles.ntotal), faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2
     )
     coded.train(rows)
     return faiss.IndexPreTransform(turn, _owned(coded, middles))
+
+
+def _middles(tops: FloatArray, parts: list[FloatArray], measure: int) -> Any:
+    """The middles of lists, by the nearest of the few above them: to compare with them costs their number's root."""
+    upper: Any = faiss.IndexFlat(tops.shape[1], measure)
+    upper.add(tops)
+    middles: Any = faiss.IndexIVFFlat(upper, tops.shape[1], len(tops), measure)
+    middles.is_trained = True
+    middles.add(np.concatenate(parts))
+    middles.make_direct_map()  # what is kept in a list is kept as its difference from the middle
+    middles.nprobe = min(_UPPER, len(tops))
+    middles.own_fields = True
+    upper.this.disown()
+    return middles
 
 
 def _owned(index: Any, middles: Any) -> Any:

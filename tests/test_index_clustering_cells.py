@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from index.clustering.base import unit_rows
-from index.clustering.cells import greatest, learn_cells, regions_of, unpack_cells
+from index.clustering.cells import Cells, learn_cells, regions_of, unpack_cells
+from index.clustering.growing import NONE
 from ops.errors import StateError
 
 ROWS = unit_rows(np.random.default_rng(0).normal(size=(600, 12)) + 3 * np.eye(12)[np.arange(600) % 12])
@@ -23,14 +24,30 @@ def test_what_looks_the_same_is_looked_for_where_it_is() -> None:
     assert np.array_equal(np.sort(few.near(ROWS[:2].astype(np.float64), 99)[0]), np.arange(len(few)))
 
 
-@pytest.mark.parametrize(("length", "count"), [(600, 24), (611, 24), (200, 24), (24, 24), (5, 5), (400, 1), (700, 40)])
-def test_the_greatest_come_first_and_of_equals_the_first(length: int, count: int) -> None:
-    random = np.random.default_rng(length)
-    scores = random.normal(size=(30, length)).astype(np.float32)
-    assert np.array_equal(greatest(scores, count), np.argsort(-scores, axis=1, kind="stable")[:, :count])
-    some = random.integers(0, 40, (30, length)).astype(np.float32)  # with many equals
-    found = np.take_along_axis(some, greatest(some, count), 1)
-    assert np.array_equal(found, -np.sort(-some, axis=1)[:, :count])
+def test_of_many_cells_the_nearest_are_found_below_the_nearest_of_the_upper_level() -> None:
+    random = np.random.default_rng(2)
+    rows = unit_rows(random.normal(size=(6000, 12)) + 3 * np.eye(12)[random.integers(0, 12, 6000)])
+    cells = learn_cells(rows, 1000)
+    assert len(cells) > 800 and len(cells.tops) > 20  # so that not all of them are compared with a query
+    queries = rows[:500].astype(np.float64)
+    near = cells.near(queries, 24)
+    scores = queries @ cells.leaves.T.astype(np.float64)
+    true = np.argsort(-scores, axis=1)
+    for count, share in ((1, 0.99), (6, 0.98), (24, 0.97)):
+        found = [len(np.intersect1d(*pair)) for pair in zip(near[:, :count], true[:, :count], strict=True)]
+        assert np.mean(found) > share * count
+    ranked = np.take_along_axis(scores, near, 1)
+    assert (np.diff(ranked[:, :8]) <= 0).all() and (np.diff(ranked[:, 8:]) <= 1e-3).all()
+    alone = np.concatenate([cells.near(query[None].copy(), 24) for query in queries[:50]])
+    assert np.array_equal(alone, near[:50])
+
+
+def test_no_cell_stands_beyond_the_last_that_is_looked_at() -> None:
+    tops = unit_rows(np.eye(12)[:3])
+    leaves = unit_rows(np.concatenate([tops[:1] + 0.1 * np.random.default_rng(3).normal(size=(1200, 12)), tops[1:]]))
+    cells = Cells(tops, leaves, np.array([0, 1200, 1201, 1202]))
+    near = cells.near(tops[1:].astype(np.float64), 24)  # below one of the three alone
+    assert near[:, 0].tolist() == [1200, 1201] and (near[:, 1:] == NONE).all()
 
 
 def test_the_cell_of_a_row_depends_on_nothing_else() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray
-from index.clustering.grouped import places_by_value
+from index.clustering.celled import CelledRows
+from index.clustering.growing import NONE
 from index.kmeans import two_levels
 from ops.errors import StateError
 
@@ -17,21 +18,23 @@ _BLOCK = 8192  # rows compared with the middles at once; bounds memory
 MOST_NEAR = 24
 """Cells that are looked at for a vector at most."""
 _SURE = 8
-_GROUPED = 16  # scores of a group
+_COMPARED = 256  # leaves that a query is compared with, about: those below so many of the upper level
 
 
 class Cells:
     """Middles in two levels, fixed once they are learnt: the cell of a row depends on the row and on them alone.
 
-    A row goes to the nearest middle of the upper level and there to the nearest leaf, at the cost of the square root
-    of the number of leaves; what is near a query is looked for among all leaves.
+    A row goes to the nearest middle of the upper level and there to the nearest leaf; the leaves near a query are
+    looked for below the nearest few of the upper level. Both cost the square root of the number of leaves.
     """
 
     def __init__(self, tops: FloatArray, leaves: FloatArray, first: IntArray) -> None:
         """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
         self.tops, self.leaves, self.first = tops, leaves, first
         self._tops, self._leaves = tops.T.astype(np.float64), leaves.astype(np.float64)
-        self._columns = np.ascontiguousarray(leaves.T, np.float32)
+        self._probed = min(len(tops), -(-_COMPARED * len(tops) // len(leaves)))
+        self._below = CelledRows(len(tops), leaves.shape[1])  # half precision is enough to propose
+        self._below.put(np.arange(len(leaves)), np.repeat(np.arange(len(tops)), np.diff(first)), leaves)
         self._ranked: tuple[NDArray[np.float64], IntArray] | None = None
 
     def __len__(self) -> int:
@@ -43,25 +46,30 @@ class Cells:
         for begin in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[begin : begin + _BLOCK], np.float64)
             upper = (block @ self._tops).argmax(axis=1)
-            for top, inside in places_by_value(upper):
-                low, high = int(self.first[top]), int(self.first[top + 1])
-                found[begin + inside] = low + (block[inside] @ self._leaves[low:high].T).argmax(axis=1)
+            below = self._below.nearest(block.astype(np.float32), upper[:, None], 1)
+            found[begin : begin + _BLOCK] = below[:, 0]
         return found
 
     def near(self, rows: NDArray[np.float64], count: int) -> IntArray:
         """The cells ``(N, count)`` whose leaves are nearest to each row, best first; `MOST_NEAR` at most.
 
-        The first `_SURE` of them are put in order by sums in float64, so that rounding never decides which come first.
-        The same array of rows is ranked once: vectors are compared with micro-clusters and with clusters.
+        `NONE` stands beyond the last. The first `_SURE` of them are put in order by sums in float64, so that rounding
+        never decides which come first. The same array of rows is ranked once: vectors are compared with micro-clusters
+        and with clusters.
         """
         if self._ranked is None or self._ranked[0] is not rows:
-            found = greatest(rows.astype(np.float32) @ self._columns, min(MOST_NEAR, len(self)))
-            first = np.sort(found[:, :_SURE], axis=1)
-            scores = np.einsum("nkr,nr->nk", self._leaves[first], rows)
-            order = np.argsort(-scores, axis=1, kind="stable")
-            found[:, :_SURE] = np.take_along_axis(first, order, 1)
-            self._ranked = rows, found
+            self._ranked = rows, self._rank(rows)
         return self._ranked[1][:, :count]
+
+    def _rank(self, rows: NDArray[np.float64]) -> IntArray:
+        beyond = len(self.tops) - self._probed
+        tops = np.argpartition(rows @ self._tops, beyond, axis=1)[:, beyond:]
+        found = self._below.nearest(rows.astype(np.float32), np.sort(tops, axis=1), min(MOST_NEAR, len(self)))
+        first = np.sort(found[:, :_SURE], axis=1)
+        scores = np.einsum("nkr,nr->nk", self._leaves[first], rows)
+        order = np.argsort(np.where(first == NONE, np.inf, -scores), axis=1, kind="stable")
+        found[:, :_SURE] = np.take_along_axis(first, order, 1)
+        return found
 
     def pack(self) -> dict[str, bytes]:
         """What `unpack_cells` takes."""
@@ -70,28 +78,6 @@ class Cells:
             "cell_leaves": np.asarray(self.leaves, "<f4").tobytes(),
             "cell_first": np.asarray(self.first, "<i8").tobytes(),
         }
-
-
-def greatest(scores: FloatArray, count: int) -> IntArray:
-    """Where the ``count`` greatest scores of each row ``(N, L)`` are, best first, the first of equals.
-
-    Of as many groups those with the greatest maxima hold them all, so that few scores are looked at twice: selecting
-    among all of them takes longer than computing them.
-    """
-    width = scores.shape[1] // _GROUPED
-    if width <= count:
-        return np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    rows, whole = len(scores), width * _GROUPED
-    maxima = scores[:, :whole].reshape(rows, _GROUPED, width).max(axis=1)
-    groups = np.argpartition(maxima, width - count, axis=1)[:, width - count :]
-    members = (groups[:, None, :] + width * np.arange(_GROUPED)[:, None]).reshape(rows, -1)
-    rest = np.broadcast_to(np.arange(whole, scores.shape[1]), (rows, scores.shape[1] - whole))
-    chosen = np.concatenate([members, rest], axis=1)
-    best = np.take_along_axis(scores, chosen, 1)
-    some = np.argpartition(best, best.shape[1] - count, axis=1)[:, best.shape[1] - count :]
-    chosen = np.sort(np.take_along_axis(chosen, some, 1), axis=1)
-    order = np.argsort(-np.take_along_axis(scores, chosen, 1), axis=1, kind="stable")
-    return np.take_along_axis(chosen, order, 1)
 
 
 def unpack_cells(packed: Mapping[str, Any], rank: int) -> Cells:

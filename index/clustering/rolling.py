@@ -21,11 +21,13 @@ from index.clustering.space import Space
 from index.records import OUTLIER
 from ops.errors import StateError
 
-_CELLS = 4.0  # times the square root of the micro-clusters: as many cells to compare with as rows in those looked at
+# Times the micro-clusters to the power of two thirds: comparing with cells costs their number's square root, comparing
+# with what is in those looked at the micro-clusters over their number.
+_CELLS, _MOST_CELLS = 1.2, 25_000
 OUTGROWN = 2
 """Times as many micro-clusters as the space and its cells were learnt of, and they are learnt anew."""
 SAMPLE = 20_000
-_ROWS_OF_A_CELL = 8  # in the sample
+_ROWS_OF_A_CELL = 4  # in the sample
 _MEANS = 2048  # clusters whose rows are looked at together
 
 
@@ -168,7 +170,7 @@ def begin(cells: Cells, joiner: CellJoiner, table: MicroTable, space: Space, bef
 
 def cells_for(micros: int) -> int:
     """Cells for so many micro-clusters."""
-    return int(_CELLS * np.sqrt(micros))
+    return min(_MOST_CELLS, int(_CELLS * micros ** (2 / 3)))
 
 
 def sample_of(live: IntArray, micros: int) -> IntArray:
