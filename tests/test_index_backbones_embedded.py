@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from index.backbones import load_backbone
+from index.backbones import Precision, load_backbone
 from index.backbones.base import Backbone
 from index.backbones.crop import MIN_SIDE
 from index.views import CROP_SIZE, ObjectView
@@ -82,11 +82,18 @@ def test_nothing_in_nothing_out() -> None:
     assert backbone().patches(np.empty((0, CROP_SIZE, CROP_SIZE, 3), np.uint8)).shape == (0, 384, 16, 16)
 
 
-def test_a_descriptor_does_not_depend_on_its_batch() -> None:
+@pytest.mark.parametrize(("precision", "cosine"), [("fp32", 1 - 1e-6), ("bf16", 0.9995)])
+def test_a_descriptor_does_not_depend_on_its_batch(precision: Precision, cosine: float) -> None:
+    # In bfloat16 processors with matrix units take other kernels for other batches, which may flip a pixel of a mask.
     images = [picture(seed)[0] for seed in range(3)]
-    for image, together in zip(images, backbone().embed(images), strict=True):
-        assert isinstance(together, ObjectView)
-        assert np.abs(view_of(image).descriptor - together.descriptor).max() < 1e-3
+    made = load_backbone("embedded", precision=precision)
+    for image, together in zip(images, made.embed(images), strict=True):
+        (alone,) = made.embed([image])
+        assert isinstance(together, ObjectView) and isinstance(alone, ObjectView)
+        assert alone.descriptor @ together.descriptor > cosine
+        if precision == "fp32":
+            assert np.abs(alone.descriptor - together.descriptor).max() < 1e-5
+            assert np.array_equal(alone.mask, together.mask)
 
 
 def test_shapes_are_nearer_to_their_like() -> None:
