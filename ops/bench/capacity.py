@@ -1,18 +1,19 @@
 """What `shapelode plan` says of a crawl, beside what the crawl then took.
 
 A daemon mines a small sample; from its metrics a larger crawl of the same kind is forecast, and mined as well. As in a
-crawl that goes on, each shard shows objects that none before it has shown. Then the sample is mined again: what the
-same work took before and after tells how the machine's speed has drifted, and the forecast goes by the mean of both.
+crawl that goes on, each shard shows objects that none before it has shown. Half of the sample is mined before the crawl
+and half after it, each by a daemon of its own, so that a machine whose speed drifts meanwhile does so for both.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,7 +27,6 @@ WITHIN = 0.2
 _POLL_S = 0.25
 _QUIET_S = 6.0  # longer than a pause between two reconstructions, or between two looks for shards
 _LIMIT_S = 1800.0
-_RATES = ("read_s", "embed_s", "commit_s", "recon_s", "versions")
 _ACTIVE = ("shapelode_images_total", "shapelode_rejects_total", "shapelode_recon_jobs_total")
 _BUSY = ("shapelode_recon_running_jobs", "shapelode_recon_queue_jobs", "shapelode_in_flight_batches")
 Tell = Callable[[str], None]
@@ -37,14 +37,14 @@ class Settings:
     """Two crawls.
 
     Attributes:
-        sample: shards that are measured.
+        sample: shards that are measured, half of them before the crawl and half after it.
         crawl: shards that are forecast.
         shapes: objects a shard.
         views: photos of each.
-        seed: of the sample; the crawl begins with the next objects.
+        seed: of the sample's first half; the crawl begins with the next objects, the second half with those after it.
     """
 
-    sample: int = 6
+    sample: int = 12
     crawl: int = 12
     shapes: int = 3
     views: int = 20
@@ -68,18 +68,24 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
     """
     with TemporaryDirectory(prefix="shapelode-capacity-") as name:
         folder = Path(name)
-        crawls = {
-            "sample": (settings.seed, settings.sample),
-            "crawl": (settings.seed + settings.sample, settings.crawl),
-        }
-        for part, (seed, shards) in crawls.items():
+        parts = _parts(settings)
+        for part, (seed, shards) in parts.items():
             tell(f"{part}: rendering {shards} shards")
             render(folder / part, seed, shards, settings)
-        of_sample, of_crawl = (shards * settings.shapes * settings.views for _, shards in crawls.values())
-        before = mine(folder, "sample", of_sample, tell)
-        crawl = mine(folder, "crawl", of_crawl, tell)
-        after = mine(folder, "sample", of_sample, tell)
+        of_a_shard = settings.shapes * settings.views
+        before, crawl, after = (mine(folder, part, shards * of_a_shard, tell) for part, (_, shards) in parts.items())
     return compare((before, after), crawl, settings)
+
+
+def _parts(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Seed of the first shard, and number of shards, in the order in which they are mined."""
+    early = -(-settings.sample // 2)
+    beyond = settings.seed + early + settings.crawl
+    return {
+        "sample": (settings.seed, early),
+        "crawl": (settings.seed + early, settings.crawl),
+        "rest of the sample": (beyond, max(1, settings.sample - early)),
+    }
 
 
 def render(folder: Path, seed: int, shards: int, settings: Settings) -> None:
@@ -97,8 +103,7 @@ def mine(folder: Path, part: str, samples: int, tell: Tell) -> Mined:
     Raises:
         StateError: it did not start, ended, or was not done in time.
     """
-    state = Path(mkdtemp(prefix=f"{part}-state-", dir=folder))
-    daemon = Daemon(state, folder / part, folder / f"{part}.log")
+    daemon = Daemon(folder / f"{part}-state", folder / part, folder / f"{part}.log")
     daemon.start()
     try:
         if not daemon.wait_until_up():
@@ -139,9 +144,8 @@ def sums(text: str) -> dict[str, float]:
 
 
 def compare(samples: tuple[Mined, Mined], crawl: Mined, settings: Settings) -> Report:
-    """Forecast, from the sample as it was mined before and after the crawl, and measurement side by side."""
-    runs, truth = [measured(sample.text) for sample in samples], measured(crawl.text)
-    run = replace(runs[0], **{name: sum(getattr(one, name) for one in runs) / len(runs) for name in _RATES})
+    """Forecast, from both halves of the sample, and measurement side by side."""
+    run, truth = _together([measured(sample.text) for sample in samples]), measured(crawl.text)
     said = forecast(run, Crawl(truth.images, devices=2, readers=1, states=1, device_hour=0.0, embedders=1, workers=1))
     pairs = _pairs(run, said, truth, crawl.seconds)
     off = {name: abs(value / fact - 1) if fact else float("inf") for name, (value, fact) in pairs.items()}
@@ -154,16 +158,31 @@ def compare(samples: tuple[Mined, Mined], crawl: Mined, settings: Settings) -> R
     measures.append(Measure("furthest off, share of what was measured", off[furthest], "lower", {"to reach": WITHIN}))
     facts: dict[str, str | int | float] = {
         "images measured": run.images, "images forecast": truth.images, "bound by": said.busiest,
-        "furthest off": furthest, "seed": settings.seed, "seconds of the sample": samples[0].seconds,
-        "and again": samples[1].seconds, "embedding of the same took, over the first time": _over(runs, "embed_s"),
-        "reconstruction": _over(runs, "recon_s"),
+        "furthest off": furthest, "seed": settings.seed,
+        "seconds of the sample's halves": ", ".join(f"{sample.seconds:.0f}" for sample in samples),
+        "jobs of the sample": outcomes(*samples), "jobs of the crawl": outcomes(crawl),
     }  # fmt: skip
     return Report("capacity: a crawl as forecast from a sample", measures, facts)
 
 
-def _over(runs: list[Measured], name: str) -> float:
-    before, after = (getattr(run, name) for run in runs)
-    return round(after / before, 3) if before else math.nan
+def _together(runs: list[Measured]) -> Measured:
+    """What runs of as many images took on average, of the images of all."""
+    names = [field.name for field in fields(Measured) if field.name not in ("images", "memory", "held")]
+    means = {name: sum(getattr(run, name) for run in runs) / len(runs) for name in names}
+    memory = {kind: sum(run.memory[kind] for run in runs) / len(runs) for kind in runs[0].memory}
+    held = round(sum(run.held for run in runs) / len(runs))
+    return replace(runs[0], images=sum(run.images for run in runs), memory=memory, held=held, **means)
+
+
+def outcomes(*mined: Mined) -> str:
+    """How often reconstructions ended how."""
+    found = Counter[str]()
+    for one in mined:
+        for family in text_string_to_metric_families(one.text):
+            for sample in family.samples:
+                if sample.name == "shapelode_recon_jobs_total":
+                    found[sample.labels["outcome"]] += int(sample.value)
+    return ", ".join(f"{outcome} {count}" for outcome, count in found.most_common() if count)
 
 
 def _pairs(run: Measured, said: Forecast, truth: Measured, seconds: float) -> dict[str, tuple[float, float]]:

@@ -108,9 +108,9 @@ def memory(
     show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
-@app.command(epilog="example: python -m ops.bench capacity --sample 6 --crawl 12 --json capacity.json")
+@app.command(epilog="example: python -m ops.bench capacity --sample 12 --crawl 12 --json capacity.json")
 def capacity(
-    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured.")] = 6,
+    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured, half of them after the crawl.")] = 12,
     crawl: Annotated[int, typer.Option(min=1, help="Shards that are forecast.")] = 12,
     shapes: Annotated[int, typer.Option(min=1, help="Objects a shard, seen in no other.")] = 3,
     views: Annotated[int, typer.Option(min=12, help="Photos of each.")] = 20,
