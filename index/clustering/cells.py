@@ -31,7 +31,7 @@ class Cells:
     def __init__(self, tops: FloatArray, leaves: FloatArray, first: IntArray) -> None:
         """Takes ``(T, r)`` upper middles, ``(L, r)`` leaves and ``(T + 1,)`` where the leaves of each begin."""
         self.tops, self.leaves, self.first = tops, leaves, first
-        self._tops, self._leaves = tops.T.astype(np.float64), leaves.astype(np.float64)
+        self._tops = tops.T.astype(np.float64)
         self._probed = min(len(tops), -(-_COMPARED * len(tops) // len(leaves)))
         self._below = CelledRows(len(tops), leaves.shape[1])  # half precision is enough to propose
         self._below.put(np.arange(len(leaves)), np.repeat(np.arange(len(tops)), np.diff(first)), leaves)
@@ -66,7 +66,7 @@ class Cells:
         tops = np.argpartition(rows @ self._tops, beyond, axis=1)[:, beyond:]
         found = self._below.nearest(rows.astype(np.float32), np.sort(tops, axis=1), min(MOST_NEAR, len(self)))
         first = np.sort(found[:, :_SURE], axis=1)
-        scores = np.einsum("nkr,nr->nk", self._leaves[first], rows)
+        scores = np.einsum("nkr,nr->nk", self.leaves[first].astype(np.float64), rows)
         order = np.argsort(np.where(first == NONE, np.inf, -scores), axis=1, kind="stable")
         found[:, :_SURE] = np.take_along_axis(first, order, 1)
         return found
