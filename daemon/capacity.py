@@ -36,6 +36,7 @@ class Measured:
         commit_s: seconds of the writer for each image, results of reconstructions among them.
         recon_s: seconds of a reconstructor for each image, whatever became of the reconstructions.
         versions: versions published for each image.
+        jobs: reconstructions that ended, whatever became of them.
         store_bytes: bytes of the store for each image it holds, versions of shapes among them.
         store_fixed: bytes of it that hardly grow: the clusterer's state, and what is free to be written to next.
         index_bytes: bytes of the index in memory for each image held.
@@ -50,6 +51,7 @@ class Measured:
     commit_s: float
     recon_s: float
     versions: float
+    jobs: int
     store_bytes: float
     store_fixed: float
     index_bytes: float
@@ -99,6 +101,8 @@ class Forecast:
         map_bytes: a bound (store.map_size_gib) that leaves room.
         writer_bytes: memory of one writer, its index included.
         versions: versions published, all states together.
+        chance: share by which chance alone may move the work of reconstructing: jobs are few in a short run, and how
+            often they come varies by the root of their number. None where none was measured.
     """
 
     hours: float
@@ -113,6 +117,7 @@ class Forecast:
     map_bytes: float
     writer_bytes: float
     versions: float
+    chance: float | None
 
 
 def forecast(run: Measured, crawl: Crawl) -> Forecast:
@@ -140,6 +145,7 @@ def forecast(run: Measured, crawl: Crawl) -> Forecast:
         map_bytes=disk / _HEADROOM,
         writer_bytes=_writer_bytes(run, each),
         versions=crawl.images * run.versions,
+        chance=1 / math.sqrt(run.jobs) if run.jobs else None,
     )
 
 
@@ -194,6 +200,7 @@ def measured(text: str) -> Measured:
         commit_s=stage["commit"] + stage["publish"],
         recon_s=totals.get("shapelode_recon_device_seconds_total", 0.0) / images,
         versions=totals.get("shapelode_versions_published_total", 0.0) / images,
+        jobs=round(totals.get("shapelode_recon_jobs_total", 0.0)),
         store_bytes=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("images", "shapes")) / held,
         store_fixed=sum(totals.get(f"{_HELD} {kind}", 0.0) for kind in ("clusterer", "free")),
         index_bytes=totals["shapelode_index_bytes"] / held,

@@ -19,7 +19,7 @@ from ops import metrics
 from ops.errors import ConfigError
 
 RUN = Measured(
-    images=1000, read_s=0.01, embed_s=0.1, commit_s=0.005, recon_s=0.3, versions=0.02, store_bytes=20_000.0,
+    images=1000, read_s=0.01, embed_s=0.1, commit_s=0.005, recon_s=0.3, versions=0.02, jobs=25, store_bytes=20_000.0,
     store_fixed=5e6, index_bytes=4104.0, clusterer_bytes=6200.0, memory={"miner": 1e9}, held=1000,
 )  # fmt: skip
 CRAWL = Crawl(images=1e6, devices=10, readers=10, states=1, device_hour=2.0)
@@ -33,6 +33,8 @@ shapelode_stage_seconds_sum{stage="publish"} 1.0
 shapelode_recon_device_seconds_total{device="cuda"} 100.0
 shapelode_recon_device_seconds_total{device="unknown"} 20.0
 shapelode_versions_published_total 8.0
+shapelode_recon_jobs_total{outcome="published"} 8.0
+shapelode_recon_jobs_total{outcome="stale"} 1.0
 shapelode_store_held_bytes{kind="images"} 9e+06
 shapelode_store_held_bytes{kind="shapes"} 1e+06
 shapelode_store_held_bytes{kind="clusterer"} 2e+06
@@ -41,6 +43,7 @@ shapelode_index_bytes 2.052e+06
 shapelode_clusterer_bytes 2.5e+06
 shapelode_process_memory_bytes{process="miner"} 7e+08
 """
+WITHOUT_JOBS = "\n".join(line for line in PAGE.splitlines() if "recon_jobs" not in line)
 
 
 def test_the_devices_share_what_has_to_be_done_on_them() -> None:
@@ -103,7 +106,20 @@ def test_a_run_is_read_from_its_metrics() -> None:
     assert (run.read_s, run.embed_s, run.commit_s, run.recon_s) == pytest.approx((0.02, 0.1, 0.01, 0.3))
     assert (run.store_bytes, run.store_fixed) == (20_000, 2.5e6)
     assert (run.index_bytes, run.clusterer_bytes) == (4104, 5000)
-    assert run.memory["miner"] == 7e8
+    assert run.memory["miner"] == 7e8 and run.jobs == 9
+
+
+def test_how_sure_a_forecast_is_depends_on_the_jobs_it_goes_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forecast(RUN, CRAWL).chance == pytest.approx(0.2)
+    assert forecast(replace(RUN, jobs=100), CRAWL).chance == pytest.approx(0.1)
+    assert forecast(replace(RUN, jobs=0), CRAWL).chance is None
+    file = tmp_path / "run.prom"
+    for text, told in ((PAGE, "as 9 jobs have told, by chance give or take 33%"), (WITHOUT_JOBS, "none was measured")):
+        file.write_text(text)
+        assert run_command(["plan", "--images", "5e9", "--metrics", str(file)]) == 0
+        assert told in capsys.readouterr().out
 
 
 def test_every_name_it_reads_is_a_metric() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ops.bench import capacity
 from ops.bench.capacity import Mined, Settings, compare, render, run, watch
 from ops.errors import StateError
+from ops.synth.shapes import Shape
 from tests.test_daemon_capacity import PAGE
 
 MIB = 2**20
@@ -59,15 +60,15 @@ def test_what_is_furthest_off_is_told() -> None:
     assert found["furthest off, share of what was measured"].baselines == {"to reach": 0.2}
 
 
-def test_both_halves_of_the_sample_count() -> None:
+def test_both_samples_count() -> None:
     halves = Mined(page(200, recon_s=0.3), 60.0), Mined(page(200, recon_s=0.5), 100.0)
     found = compare(halves, Mined(page(1000, recon_s=0.4), 400.0), Settings())
     figures = {measure.name: measure for measure in found.measures}
     assert figures["time, s"].value == pytest.approx(400)
     assert figures["memory of the writer, MB"].value == pytest.approx((200 * MIB + 9104 * 1000) / 1e6)
     assert figures["versions"].baselines["give or take"] == pytest.approx(50 / 20**0.5)
-    assert found.facts["jobs of the sample"] == "published 20" and found.facts["jobs of the crawl"] == "published 50"
-    assert found.facts["images measured"] == 400 and found.facts["seconds of the sample's halves"] == "60, 100"
+    assert found.facts["jobs of the samples"] == "published 20" and found.facts["jobs of the crawl"] == "published 50"
+    assert found.facts["images measured"] == 400 and found.facts["seconds of the samples"] == "60, 100"
 
 
 class Recorded:
@@ -111,12 +112,25 @@ def test_a_daemon_that_ends_or_never_does_is_said() -> None:
         watch(Recorded(page(50)), 100)  # type: ignore[arg-type]
 
 
-def test_each_shard_shows_objects_of_its_own(tmp_path: Path) -> None:
-    render(tmp_path / "crawl", 3, 2, Settings(shapes=1, views=2))
-    shards = sorted((tmp_path / "crawl").glob("*.tar"))
-    assert [shard.name for shard in shards] == ["00003.tar", "00004.tar"]
-    keys = [pictures(shard) for shard in shards]
-    assert [len(one) for one in keys] == [2, 2] and not keys[0] & keys[1]
+def test_each_shard_shows_objects_of_its_own_and_each_part_photos_of_its_own(tmp_path: Path) -> None:
+    settings = Settings(objects=4, views=2)
+    catalogue = capacity._parts(settings)["crawl"]
+    for name, take in (("crawl", 0), ("sample", 1)):
+        render(tmp_path / name, catalogue, take, settings)
+    shards = [sorted((tmp_path / name).glob("*.tar")) for name in ("crawl", "sample")]
+    assert [[shard.name for shard in some] for some in shards] == [["00000.tar", "00003.tar"]] * 2
+    keys = [pictures(shard) for some in shards for shard in some]
+    assert [len(one) for one in keys] == [6, 2] * 2 and len(set[str]().union(*keys)) == 16
+
+
+def test_samples_show_the_objects_of_the_crawl_which_are_of_different_kinds() -> None:
+    parts = capacity._parts(Settings(objects=5))
+    names = {part: [shape.name for shape in some] for part, some in parts.items()}
+    assert names["sample"] == ["000", "001"] and names["other sample"] == ["002", "003", "004"]
+    assert names["crawl"] == names["sample"] + names["other sample"]
+    assert (
+        len({len(shape.vertices) for shape in parts["crawl"]}) == 5 and len(set(capacity.MAKERS)) == Settings().objects
+    )
 
 
 def pictures(shard: Path) -> set[str]:
@@ -124,18 +138,21 @@ def pictures(shard: Path) -> set[str]:
         return {name for name in tar.getnames() if name.endswith("jpg")}
 
 
-def test_both_crawls_are_mined_and_their_objects_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_parts_are_mined_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[object] = []
-    monkeypatch.setattr(capacity, "render", lambda folder, *given: done.append((folder.name, *given[:2])))
+
+    def rendered(folder: Path, catalogue: list[Shape], take: int, settings: Settings) -> None:
+        done.append((folder.name, len(catalogue), take))
 
     def mine(folder: Path, part: str, samples: int, tell: object) -> Mined:
         done.append((part, samples))
         return Mined(page(samples), 0.3 * samples)
 
+    monkeypatch.setattr(capacity, "render", rendered)
     monkeypatch.setattr(capacity, "mine", mine)
-    report = run(Settings(sample=5, crawl=6, shapes=3, views=20, seed=7))
-    rest = "rest of the sample"
+    report = run(Settings(objects=15, views=20, seed=7))
+    other = "other sample"
     assert done == [
-        ("sample", 7, 3), ("crawl", 10, 6), (rest, 16, 2), ("sample", 180), ("crawl", 360), (rest, 120)
+        ("sample", 7, 0), ("crawl", 15, 1), (other, 8, 2), ("sample", 140), ("crawl", 300), (other, 160)
     ]  # fmt: skip
     assert report.measures[-1].value == pytest.approx(0, abs=1e-9)

@@ -80,6 +80,7 @@ def _tell(run: Measured, crawl: Crawl, found: Forecast) -> None:
         [
             ("time", f"{found.hours:,.1f} h ({found.hours / 24:,.1f} days), bound by the {found.busiest}"),
             ("rate", f"{crawl.images / found.hours / 3600:,.1f} images/s"),
+            ("reconstruction", _sureness(run, found)),
             ("devices", f"{found.embedders:.1f} embedding, {found.reconstructors:.1f} reconstructing"),
             ("needed", f"{found.readers_needed} readers and {found.states_needed} states not to wait for them"),
             ("disk of a state", f"{data_size(round(found.store_bytes))}; store.map_size_gib at least "
@@ -89,3 +90,9 @@ def _tell(run: Measured, crawl: Crawl, found: Forecast) -> None:
             ("cost", f"{found.cost:,.0f} for {found.device_hours:,.0f} device hours"),
         ],
     )  # fmt: skip
+
+
+def _sureness(run: Measured, found: Forecast) -> str:
+    if found.chance is None:
+        return "none was measured, none is forecast; go by a run that has made shapes"
+    return f"as {run.jobs:,} jobs have told, by chance give or take {found.chance:.0%}; a longer run tells better"

@@ -1,29 +1,41 @@
 """What `shapelode plan` says of a crawl, beside what the crawl then took.
 
-A daemon mines a small sample; from its metrics a larger crawl of the same kind is forecast, and mined as well. As in a
-crawl that goes on, each shard shows objects that none before it has shown. Half of the sample is mined before the crawl
-and half after it, each by a daemon of its own, so that a machine whose speed drifts meanwhile does so for both.
+Daemons mine samples; from their metrics a larger crawl is forecast, and mined as well. As in a crawl that goes on, each
+shard shows objects that none before it has shown, and each object is of a kind of its own, so that the number of
+clusters grows with the images, as the model takes it to. One sample shows the crawl's first objects in other photos and
+is mined before it, one shows the others and is mined after it: what is checked is how a crawl follows from rates, not
+how well a sample was drawn, and a machine whose speed drifts does so for both.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.capacity import Crawl, Forecast, Measured, forecast, measured
 from ops.bench.report import Measure, Report
 from ops.bench.soak.daemon import Daemon
 from ops.errors import StateError
-from ops.synth.shards import write_shards
+from ops.synth import animals, bodies, gadgets, vehicles
+from ops.synth.shapes import KINDS, Maker, Shape, assemble
+from ops.synth.shards import write_photos
 
 WITHIN = 0.2
+_OTHERS: tuple[Maker, ...] = (
+    animals.quadruped, vehicles.car, bodies.sofa, gadgets.screen, animals.biped, vehicles.aeroplane, bodies.shelf,
+    gadgets.piano, vehicles.two_wheeler, animals.bird, bodies.bed, gadgets.clock, vehicles.boat, gadgets.watering_can,
+    bodies.chest,
+)  # fmt: skip
+MAKERS = tuple(maker for pair in zip((maker for _, maker in KINDS), _OTHERS, strict=True) for maker in pair)
+"""What an object is of, by its number; alternately from two lists, so that neighbours differ much."""
+_OF_A_SHARD = 3
 _POLL_S = 0.25
 _QUIET_S = 6.0  # longer than a pause between two reconstructions, or between two looks for shards
 _LIMIT_S = 1800.0
@@ -37,16 +49,12 @@ class Settings:
     """Two crawls.
 
     Attributes:
-        sample: shards that are measured, half of them before the crawl and half after it.
-        crawl: shards that are forecast.
-        shapes: objects a shard.
+        objects: that the crawl shows; each sample shows half of them.
         views: photos of each.
-        seed: of the sample's first half; the crawl begins with the next objects, the second half with those after it.
+        seed: draws objects and photos.
     """
 
-    sample: int = 12
-    crawl: int = 12
-    shapes: int = 3
+    objects: int = len(MAKERS)
     views: int = 20
     seed: int = 0
 
@@ -69,32 +77,30 @@ def run(settings: Settings, tell: Tell = lambda line: None) -> Report:
     with TemporaryDirectory(prefix="shapelode-capacity-") as name:
         folder = Path(name)
         parts = _parts(settings)
-        for part, (seed, shards) in parts.items():
-            tell(f"{part}: rendering {shards} shards")
-            render(folder / part, seed, shards, settings)
-        of_a_shard = settings.shapes * settings.views
-        before, crawl, after = (mine(folder, part, shards * of_a_shard, tell) for part, (_, shards) in parts.items())
+        for take, (part, catalogue) in enumerate(parts.items()):
+            tell(f"{part}: rendering {len(catalogue)} objects")
+            render(folder / part, catalogue, take, settings)
+        before, crawl, after = (mine(folder, part, settings.views * len(parts[part]), tell) for part in parts)
     return compare((before, after), crawl, settings)
 
 
-def _parts(settings: Settings) -> dict[str, tuple[int, int]]:
-    """Seed of the first shard, and number of shards, in the order in which they are mined."""
-    early = -(-settings.sample // 2)
-    beyond = settings.seed + early + settings.crawl
-    return {
-        "sample": (settings.seed, early),
-        "crawl": (settings.seed + early, settings.crawl),
-        "rest of the sample": (beyond, max(1, settings.sample - early)),
-    }
+def _parts(settings: Settings) -> dict[str, list[Shape]]:
+    """The objects of each part, in the order in which they are mined."""
+    catalogue = [
+        assemble(f"{number:03d}", "", MAKERS[number % len(MAKERS)](np.random.default_rng((settings.seed, number))))
+        for number in range(settings.objects)
+    ]
+    half = settings.objects // 2
+    return {"sample": catalogue[:half], "crawl": catalogue, "other sample": catalogue[half:]}
 
 
-def render(folder: Path, seed: int, shards: int, settings: Settings) -> None:
-    """Shards that show objects of their own each."""
+def render(folder: Path, catalogue: Sequence[Shape], take: int, settings: Settings) -> None:
+    """Shards that show objects of their own each; the same objects in other photos where ``take`` differs."""
     folder.mkdir()
-    for number in range(seed, seed + shards):
-        count = settings.shapes * settings.views
-        made = write_shards(folder / f"of-{number}", settings.shapes, settings.views, number, per_shard=count)
-        (made / "00000.tar").rename(folder / f"{number:05d}.tar")
+    for first in range(0, len(catalogue), _OF_A_SHARD):
+        some, seed = catalogue[first : first + _OF_A_SHARD], first + settings.objects * (take + 3 * settings.seed)
+        made = write_photos(folder / f"of-{first}", some, settings.views, seed, per_shard=settings.views * len(some))
+        (made / "00000.tar").rename(folder / f"{first:05d}.tar")
 
 
 def mine(folder: Path, part: str, samples: int, tell: Tell) -> Mined:
@@ -144,34 +150,35 @@ def sums(text: str) -> dict[str, float]:
 
 
 def compare(samples: tuple[Mined, Mined], crawl: Mined, settings: Settings) -> Report:
-    """Forecast, from both halves of the sample, and measurement side by side."""
+    """Forecast, from both samples, and measurement side by side."""
     run, truth = _together([measured(sample.text) for sample in samples]), measured(crawl.text)
     said = forecast(run, Crawl(truth.images, devices=2, readers=1, states=1, device_hour=0.0, embedders=1, workers=1))
     pairs = _pairs(run, said, truth, crawl.seconds)
     off = {name: abs(value / fact - 1) if fact else float("inf") for name, (value, fact) in pairs.items()}
     measures = [Measure(name, value, "context", {"measured": fact}) for name, (value, fact) in pairs.items()]
-    # Few are counted in a sample, so that chance alone moves them by the root of their number.
-    chance = said.versions / math.sqrt(max(1.0, run.images * run.versions))
-    fact = truth.images * truth.versions
-    measures.append(Measure("versions", said.versions, "context", {"measured": fact, "give or take": chance}))
+    given = {} if said.chance is None else {"give or take": said.versions * said.chance}
+    versions = {"measured": truth.images * truth.versions, **given}
+    measures.append(Measure("versions", said.versions, "context", versions))
     furthest = max(off, key=lambda name: off[name])
     measures.append(Measure("furthest off, share of what was measured", off[furthest], "lower", {"to reach": WITHIN}))
     facts: dict[str, str | int | float] = {
         "images measured": run.images, "images forecast": truth.images, "bound by": said.busiest,
         "furthest off": furthest, "seed": settings.seed,
-        "seconds of the sample's halves": ", ".join(f"{sample.seconds:.0f}" for sample in samples),
-        "jobs of the sample": outcomes(*samples), "jobs of the crawl": outcomes(crawl),
+        "seconds of the samples": ", ".join(f"{sample.seconds:.0f}" for sample in samples),
+        "jobs of the samples": outcomes(*samples), "jobs of the crawl": outcomes(crawl),
     }  # fmt: skip
-    return Report("capacity: a crawl as forecast from a sample", measures, facts)
+    return Report("capacity: a crawl as forecast from samples", measures, facts)
 
 
 def _together(runs: list[Measured]) -> Measured:
-    """What runs of as many images took on average, of the images of all."""
-    names = [field.name for field in fields(Measured) if field.name not in ("images", "memory", "held")]
-    means = {name: sum(getattr(run, name) for run in runs) / len(runs) for name in names}
+    """What runs took on average for an image, and on average held."""
+    images = sum(run.images for run in runs)
+    counts = ("images", "jobs", "memory", "held")
+    names = [field.name for field in fields(Measured) if field.name not in counts]
+    means = {name: sum(run.images * getattr(run, name) for run in runs) / images for name in names}
     memory = {kind: sum(run.memory[kind] for run in runs) / len(runs) for kind in runs[0].memory}
     held = round(sum(run.held for run in runs) / len(runs))
-    return replace(runs[0], images=sum(run.images for run in runs), memory=memory, held=held, **means)
+    return replace(runs[0], images=images, jobs=sum(run.jobs for run in runs), memory=memory, held=held, **means)
 
 
 def outcomes(*mined: Mined) -> str:

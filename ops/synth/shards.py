@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +47,31 @@ def write_shards(
     Raises:
         ConfigError: a count is not positive, or the directory already holds shards.
     """
-    if min(shapes, views, per_shard) < 1:
-        raise ConfigError("shapes, views and images per shard must be at least 1")
+    return write_photos(directory, make_shapes(shapes, seed), views, seed, per_shard, size)
+
+
+def write_photos(
+    directory: str | Path, catalogue: Sequence[Shape], views: int, seed: int, per_shard: int, size: int = 256
+) -> Path:
+    """As `write_shards`, of given objects; the seed draws the photos.
+
+    Raises:
+        ConfigError: a count is not positive, or the directory already holds shards.
+    """
+    if min(views, per_shard) < 1:
+        raise ConfigError("views and images per shard must be at least 1")
     shards, truth = Path(directory) / "shards", Path(directory) / "truth"
     if any(shards.glob("*.tar")):
         raise ConfigError(f"{shards} already holds shards; choose an empty directory")
     for folder in (shards, truth / "meshes"):
         folder.mkdir(parents=True, exist_ok=True)
-    catalogue = make_shapes(shapes, seed)
     for shape in catalogue:
         _write_mesh(shape, truth / "meshes" / f"{shape.name}.ply")
     _write_images(_crawl(catalogue, views, seed, size), shards, truth, per_shard)
     return shards
 
 
-def _crawl(catalogue: list[Shape], views: int, seed: int, size: int) -> Crawl:
+def _crawl(catalogue: Sequence[Shape], views: int, seed: int, size: int) -> Crawl:
     """Photos in shuffled order with their keys; each photo has a random stream of its own."""
     rng = np.random.default_rng((seed, len(catalogue), views))
     for index, pick in enumerate(rng.permutation(len(catalogue) * views)):

@@ -108,17 +108,17 @@ def memory(
     show(lambda: memory_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
-@app.command(epilog="example: python -m ops.bench capacity --sample 12 --crawl 12 --json capacity.json")
+@app.command(epilog="example: python -m ops.bench capacity --views 20 --json capacity.json")
 def capacity(
-    sample: Annotated[int, typer.Option(min=1, help="Shards that are measured, half of them after the crawl.")] = 12,
-    crawl: Annotated[int, typer.Option(min=1, help="Shards that are forecast.")] = 12,
-    shapes: Annotated[int, typer.Option(min=1, help="Objects a shard, seen in no other.")] = 3,
+    objects: Annotated[
+        int, typer.Option(min=2, help="Objects of the crawl; beyond the default, kinds come again.")
+    ] = len(capacity_benchmark.MAKERS),
     views: Annotated[int, typer.Option(min=12, help="Photos of each.")] = 20,
     seed: Annotated[int, typer.Option(help="Draws objects and photos.")] = 0,
     json: Json = None,
 ) -> None:
-    """What `shapelode plan` forecasts from a sample, beside what the crawl then takes."""
-    settings = capacity_benchmark.Settings(sample, crawl, shapes, views, seed)
+    """What `shapelode plan` forecasts from samples, beside what the crawl then takes."""
+    settings = capacity_benchmark.Settings(objects, views, seed)
     show(lambda: capacity_benchmark.run(settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
