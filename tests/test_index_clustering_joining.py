@@ -6,7 +6,7 @@ import numpy as np
 
 from index.clustering.base import unit_rows
 from index.clustering.cells import learn_cells
-from index.clustering.joining import SAME, CellJoiner, FlatJoiner, Joiner, map_vectors
+from index.clustering.joining import SAME, CellJoiner, FlatJoiner, Joiner, map_rows, map_vectors
 from index.clustering.micro import MicroTable
 from index.clustering.space import fit_space
 from index.records import OUTLIER
@@ -77,3 +77,17 @@ def test_with_few_cells_the_same_is_proposed_as_without() -> None:
     found = [sorted(some.tolist()) for some in CellJoiner(table, space, 0.6, cells).propose(mapped)]
     assert found == [some.tolist() for some in FlatJoiner(table, space, 0.6).propose(mapped)]
     assert 1.5 < np.mean([len(some) for some in found]) < 60
+
+
+def test_rows_that_are_kept_lie_in_other_cells_where_rows_made_anew_lie() -> None:
+    vectors = np.random.default_rng(3).normal(size=(900, 24)) + 3 * np.eye(24)[np.arange(900) % 24]
+    table, unit = table_of(vectors), unit_rows(vectors)
+    space = fit_space(unit, np.ones(len(unit), np.int64))
+    assert space is not None
+    rows, micros = map_rows(space, unit), np.arange(len(unit))
+    before = CellJoiner(table, space, 0.9, learn_cells(rows[::3], 20))
+    cells = learn_cells(rows, 90)
+    kept, fresh = (CellJoiner(table, space, 0.9, cells, before=one) for one in (before, None))
+    assert np.array_equal(kept.cell_of(micros), fresh.cell_of(micros)) and len(np.unique(kept.cell_of(micros))) > 60
+    assert np.array_equal(kept.rows(micros), fresh.rows(micros)) and np.array_equal(kept.rows(micros), before.rows(micros))
+    assert [decide(kept, space, vector) for vector in vectors[:50]] == list(range(50))

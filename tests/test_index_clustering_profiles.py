@@ -53,6 +53,16 @@ def test_what_is_barred_or_dropped_is_passed_over(space: Space, profiles: CellPr
     assert profiles.cell_of(np.array([7, OUTLIER, 999]))[0] == NONE and profiles.cell_of(np.array([8]))[0] != NONE
 
 
+def test_profiles_move_to_other_cells_as_they_are(space: Space, profiles: CellProfiles) -> None:
+    rows = space.apply(unit_rows(VECTORS))
+    profiles.changes()
+    profiles.put({4: profiles._rows.of(np.array([5]))[0]})
+    moved = profiles.moved(learn_cells(rows.astype(np.float32), 60))
+    assert moved.pack() == profiles.pack() and set(moved.changes()) == {"profile/4"}
+    assert np.mean(moved.classify(rows, 0.5)[0] == profiles.classify(rows, 0.5)[0]) > 0.97
+    assert moved.cells is not profiles.cells and moved.cell_of(np.array([4]))[0] == moved.cell_of(np.array([5]))[0]
+
+
 def test_only_what_changed_is_written(space: Space, profiles: CellProfiles) -> None:
     assert len(profiles.changes()) == 40 and profiles.changes() == {}
     profiles.drop([3])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from index.clustering import space
 from index.clustering.base import FloatArray
 from index.clustering.joining import CellJoiner
 from index.clustering.online_linkage import OnlineLinkage
@@ -41,8 +42,10 @@ def test_slices_find_the_clusters_that_whole_repairs_find() -> None:
     assert scores[1] > 0.9 and scores[0] > scores[1] - 0.05
 
 
+@pytest.mark.parametrize("agreeing", [0.0, np.inf])
 @pytest.mark.parametrize("stop", [130, 300, 500, 777])
-def test_an_interruption_leaves_no_trace(stop: int) -> None:
+def test_an_interruption_leaves_no_trace(stop: int, agreeing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "AGREEING", agreeing)
     vectors, _ = many(stop)
     steady, broken = OnlineLinkage(whole=WHOLE), OnlineLinkage(whole=WHOLE)
     steady_disk, disk = Disk(), Disk()
@@ -63,6 +66,23 @@ def test_an_interruption_leaves_no_trace(stop: int) -> None:
     found = [each.predict_many(vectors) for each in (steady, broken)]
     assert np.array_equal(found[0].clusters, found[1].clusters) and np.array_equal(found[0].micros, found[1].micros)
     assert np.array_equal(found[0].strengths, found[1].strengths)
+
+
+def test_a_space_that_would_come_out_the_same_stays_as_the_library_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, truth = many()
+    scores, spaces = [], []
+    for agreeing in (0.0, np.inf):
+        monkeypatch.setattr(space, "AGREEING", agreeing)
+        clusterer = OnlineLinkage(whole=WHOLE)
+        micros = clusterer.learn_many(vectors[:400]).micros
+        assert clusterer._rolling is not None
+        early, fitted = clusterer._space, clusterer._rolling.fitted
+        micros = np.concatenate([micros, clusterer.learn_many(vectors[400:]).micros])
+        assert clusterer._rolling.fitted > fitted
+        spaces.append(clusterer._space is early)
+        clusterer.settle()
+        scores.append(adjusted_rand_score(truth, labels(clusterer, micros)))
+    assert spaces == [False, True] and min(scores) > 0.85
 
 
 def test_no_slice_regroups_more_than_a_region(monkeypatch: pytest.MonkeyPatch) -> None:

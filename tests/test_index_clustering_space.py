@@ -98,3 +98,13 @@ def test_a_weight_is_that_many_copies() -> None:
     a, b = weighted.apply(vectors), copied.apply(vectors)
     assert np.allclose(a @ a.T, b @ b.T, atol=1e-4)
     assert weighted.threshold(1.0) == pytest.approx(copied.threshold(1.0), abs=1e-4)
+
+
+def test_spaces_of_two_samples_agree_and_those_of_two_kinds_of_vectors_do_not() -> None:
+    vectors = anisotropic(8000, 20)
+    one, two = fit_even(vectors[::2]), fit_even(vectors[1::2])
+    other = fit_even(anisotropic(4000, 20)[:, ::-1])
+    assert one is not None and two is not None and other is not None
+    assert one.agrees(one, vectors) and one.agrees(two, vectors) and two.agrees(one, vectors)
+    assert not one.agrees(other, vectors)
+    assert not one.agrees(Space(one.mean, one.projection, one.chance, 1.5 * one.deviation), vectors)

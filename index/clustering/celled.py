@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from index.clustering.growing import NONE, grown
 from ops.errors import StateError
 
 _BYTES = 2  # of a number in half precision
+_BLOCK = 8192  # rows moved at once; bounds memory
 _LEAST_LISTS = 64  # FAISS reads the named cells of all rows amiss where it has fewer lists than cells are named for one
 
 
@@ -90,6 +92,21 @@ class CelledRows:
             codes = faiss.rev_swig_ptr(lists.get_codes(cell), int(self._sizes[cell]) * rank * _BYTES)
             found[some] = codes.view("<f2").reshape(-1, rank)[slots[some]]
         return found
+
+    def moved(self, cells: int, place: Callable[[FloatArray], IntArray]) -> CelledRows:
+        """The same rows in other cells, so many of them; ``place`` tells the cells ``(N,)`` of rows ``(N, r)``."""
+        found = CelledRows(cells, int(self._index.d))
+        for numbers, rows in self._blocks():
+            found.put(numbers, place(rows), rows)
+        return found
+
+    def _blocks(self) -> Iterator[tuple[IntArray, FloatArray]]:
+        """All numbers and rows, some cells at once."""
+        filled = np.flatnonzero(self._sizes)
+        number = np.cumsum(self._sizes[filled]) // _BLOCK
+        for _, some in places_by_value(number):
+            inside = self.inside(filled[some])
+            yield inside, self.rows(inside)
 
     def put(self, numbers: IntArray, cells: IntArray, rows: FloatArray) -> None:
         """Sets the rows ``(N, r)`` of different numbers and puts them into cells, out of those that they were in."""

@@ -24,6 +24,7 @@ _COMPARED = 256  # leaves that a query is compared with, about: those below so m
 class Cells:
     """Middles in two levels, fixed once they are learnt: the cell of a row depends on the row and on them alone.
 
+    Rows are placed as they are held, in half precision, so that it is the same whether they were just mapped or kept.
     A row goes to the nearest middle of the upper level and there to the nearest leaf; the leaves near a query are
     looked for below the nearest few of the upper level. Both cost the square root of the number of leaves.
     """
@@ -44,7 +45,7 @@ class Cells:
         """The cell of each row ``(N, r)``."""
         found = np.empty(len(rows), np.int64)
         for begin in range(0, len(rows), _BLOCK):
-            block = np.asarray(rows[begin : begin + _BLOCK], np.float64)
+            block = np.asarray(rows[begin : begin + _BLOCK], np.float16).astype(np.float64)
             upper = (block @ self._tops).argmax(axis=1)
             below = self._below.nearest(block.astype(np.float32), upper[:, None], 1)
             found[begin : begin + _BLOCK] = below[:, 0]

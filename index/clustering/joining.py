@@ -144,8 +144,9 @@ class CellJoiner(Joiner):
     """
 
     def __init__(
-        self, table: MicroTable, space: Space, threshold: float, cells: Cells, file: tuple[Path, str] | None = None
-    ) -> None:
+        self, table: MicroTable, space: Space, threshold: float, cells: Cells, file: tuple[Path, str] | None = None,
+        before: CellJoiner | None = None,
+    ) -> None:  # fmt: skip
         """Takes over the micro-clusters of a table; of those that did not change since a file was saved, what it holds.
 
         Args:
@@ -154,12 +155,15 @@ class CellJoiner(Joiner):
             threshold: similarity from which a vector joins one.
             cells: of the space.
             file: path and digest of the space, as `save` was given them; passed over if it does not suit.
+            before: holds all of them in the same space, by other cells.
         """
         super().__init__(table, space, threshold)
         self._cells = cells
         self._proposed = np.zeros((0, 0)), np.zeros(0, np.int64)
         self.saved = 0
-        if file is None or not self._load(*file):
+        if before is not None:
+            self._held = before._held.moved(len(cells), cells.place)
+        elif file is None or not self._load(*file):
             self._held = CelledRows(len(cells), space.projection.shape[1])
             self._fill()
 

@@ -60,6 +60,14 @@ class CellProfiles:
         """Takes the place of others: their clusters count as changed, so that none of them is left in the store."""
         self._dirty |= before._dirty | set(before._rows.numbers())
 
+    def moved(self, cells: Cells) -> CellProfiles:
+        """The same profiles by other cells of the space."""
+        found = CellProfiles(self.space, cells)
+        numbers = self._rows.numbers()
+        found.put(dict(zip(numbers, self._rows.of(np.array(numbers, np.int64)), strict=True)))
+        found._dirty = set(self._dirty)
+        return found
+
     def cell_of(self, clusters: IntArray) -> IntArray:
         """The cell of each cluster's profile, `NONE` for one without."""
         found = np.full(len(clusters), NONE, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.clustering.base import FloatArray, IntArray, LineageEvent, unit_rows
-from index.clustering.cells import learn_cells
+from index.clustering.cells import Cells, learn_cells
 from index.clustering.joining import CellJoiner, FlatJoiner, Joiner, map_rows, map_vectors
 from index.clustering.lineage import carry_ids, dissolved
 from index.clustering.metric import load_metric
@@ -78,21 +78,33 @@ class Repairing(TabledClusterer, abc.ABC):
         return self._repair_whole() if self._rolling is None else self._repair_region(self._rolling)
 
     def _fitted(self) -> Rolling | None:
-        """Space, cells and profiles anew, the clusters as they are; None where the vectors do not vary."""
-        table = self._table
+        """Space, cells and profiles anew, the clusters as they are; None where the vectors do not vary.
+
+        Where a space fitted anew would tell the same, it stays, and rows and profiles only change cells.
+        """
+        table, before = self._table, self._rolling
         live = np.flatnonzero(table.counts > 0)
         sample = sample_of(live, len(table))
         some = unit_rows(table.sums(sample))
         space = fit_space(some, table.counts[sample], self._metric())
         if space is None:
             return None
-        cells = learn_cells(map_rows(space, some), cells_for(len(table)))
-        self._joiner = joiner = CellJoiner(table, space, self.same, cells)
-        rolling = begin(cells, joiner, table, space, self._rolling)
+        if before is not None and before.profiles.space.agrees(space, some):
+            rolling = self._in_cells(before, learn_cells(map_rows(before.profiles.space, some), cells_for(len(table))))
+        else:
+            cells = learn_cells(map_rows(space, some), cells_for(len(table)))
+            self._joiner = joiner = CellJoiner(table, space, self.same, cells)
+            rolling = begin(cells, joiner, table, space, before)
         self._snapshot = rolling.profiles
         table.leave()
         release_free_memory()
         return rolling
+
+    def _in_cells(self, before: Rolling, cells: Cells) -> Rolling:
+        """Rows and profiles as they are, by other cells."""
+        assert isinstance(self._joiner, CellJoiner)
+        self._joiner = CellJoiner(self._table, before.profiles.space, self.same, cells, before=self._joiner)
+        return before.moved(cells, len(self._table))
 
     def _repair_region(self, rolling: Rolling) -> list[LineageEvent]:
         """Regroups the clusters and outliers of the next region; ids and all other clusters stay."""

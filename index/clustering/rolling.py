@@ -52,6 +52,10 @@ class Rolling:
         self._told: dict[str, Any] = {}
         self._digest = ""
 
+    def moved(self, cells: Cells, fitted: int) -> Rolling:
+        """The same space and profiles by other cells, learnt of ``fitted`` micro-clusters."""
+        return Rolling(self.profiles.moved(cells), fitted)
+
     @property
     def swept(self) -> bool:
         """Whether every region of the sweep has had its turn."""

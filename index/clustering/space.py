@@ -19,6 +19,8 @@ MAX_RANK = 128
 SHRINKAGE = 0.1  # share of the largest eigenvalue that is added to all, against amplified noise
 VECTORS_PER_DIMENSION = 4  # fewer make the whitened directions noise
 SAMPLE = 1500  # vectors whose pairs tell the level of chance: a million pairs
+AGREEING = 0.15
+"""Root of the mean square by which similarities differ in two spaces that agree, in deviations of unrelated pairs."""
 _ONE_BELOW = 0.1587  # share of a Gaussian that lies more than one standard deviation below its middle
 
 
@@ -53,6 +55,12 @@ class Space:
     def threshold(self, z: float) -> float:
         """The similarity `z` standard deviations above that of unrelated pairs."""
         return self.chance + z * self.deviation
+
+    def agrees(self, other: Space, vectors: NDArray[Any]) -> bool:
+        """Whether another space tells nearly the same of how similar vectors ``(N, D)`` are, beside what is chance."""
+        some = vectors[np.linspace(0, len(vectors) - 1, min(SAMPLE, len(vectors))).astype(np.int64)]
+        levels = [(rows @ rows.T - one.chance) / one.deviation for one in (self, other) for rows in [one.apply(some)]]
+        return float(np.sqrt(np.mean((levels[0] - levels[1]) ** 2))) <= AGREEING
 
 
 def fit_space(
