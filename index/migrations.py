@@ -25,7 +25,7 @@ from index.tables import (
     decode_key,
     encode_key,
 )
-from index.totals import recount
+from index.totals import recount, recount_retired
 from ops.errors import StateError
 from ops.logs import get_logger
 
@@ -112,6 +112,7 @@ STEPS: Mapping[int, Callable[[Transaction], None]] = {
     4: _judge_versions,  # 5 keeps with each version what judged it, and calls those that were not published candidates
     5: _name_copied,  # 6 keeps signatures of images, and what copies are copies of
     6: _part_sums,  # 7 keeps sums of micro-clusters apart
+    7: recount_retired,  # 8 gathers changes of clusters, so that what counts their records would be wrong
 }
 """Schema -> what makes a store of that schema one of the next."""
 

@@ -348,6 +348,7 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
         shaped: images in these.
         loss_millionths: sum over these of images times the loss in whole millionths.
         quarantined: open clusters whose reconstruction failed too often, or that a person put in quarantine.
+        retired: clusters that are not open any more.
         next_change: number of the next change.
     """
 
@@ -366,6 +367,7 @@ class Counters(msgspec.Struct, frozen=True, omit_defaults=True):
     shaped: int = 0
     loss_millionths: int = 0
     quarantined: int = 0
+    retired: int = 0
     next_change: int = 0
 
 

@@ -118,7 +118,7 @@ MICRO_SAMPLES = Table("micro_samples", bytes)
 """(micro-cluster, sample) -> digest of the sample's shard."""
 CLUSTER_MICROS = Table("cluster_micros", bytes, late=3)
 """(cluster, micro-cluster) -> nothing."""
-CLUSTERS = Table("clusters", ClusterRecord)
+CLUSTERS = Table("clusters", ClusterRecord, late=4)
 """cluster -> its size and the state of its shape."""
 LINEAGE = Table("lineage", LineageRecord)
 """running number -> a cluster appeared, merged or split."""

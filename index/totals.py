@@ -13,6 +13,7 @@ from index.records import ClusterRecord, Counters
 from index.store import Transaction
 from index.tables import CLUSTERS, COUNTERS, REJECTS, SHAPES, SHARDS
 
+_NOTHING = dict.fromkeys(("clusters", "clustered", "shapes", "shaped", "loss_millionths", "quarantined", "retired"), 0)
 _MILLIONTHS = 1_000_000  # losses are added up as whole numbers: sums of floats depend on their order
 
 
@@ -59,9 +60,10 @@ def write_clusters(txn: Transaction, changes: Iterable[tuple[int, ClusterRecord 
 
 def _share(record: ClusterRecord | None) -> dict[str, int]:
     if record is None or record.state != "open":
-        return {"clusters": 0, "clustered": 0, "shapes": 0, "shaped": 0, "loss_millionths": 0, "quarantined": 0}
+        return {**_NOTHING, "retired": int(record is not None)}
     shaped = record.size if record.version else 0
     return {
+        **_NOTHING,
         "clusters": 1,
         "clustered": record.size,
         "shapes": int(record.version > 0),
@@ -84,13 +86,19 @@ class Figures:
 def figures(txn: Transaction) -> Figures:
     """The figures as of a transaction, at constant cost."""
     counters = txn.counters()
-    retired = txn.count(CLUSTERS) - counters.clusters
-    return Figures(counters.shapes, counters.clusters - counters.shapes, retired, library_loss(counters))
+    shapeless = counters.clusters - counters.shapes
+    return Figures(counters.shapes, shapeless, counters.retired, library_loss(counters))
 
 
 def library_loss(counters: Counters) -> float:
     """Mean held-out loss of the published shapes, weighted by the images of their clusters; 0 without shapes."""
     return counters.loss_millionths / _MILLIONTHS / counters.shaped if counters.shaped else 0.0
+
+
+def recount_retired(txn: Transaction) -> None:
+    """Counts the clusters that are not open any more, by scanning."""
+    retired = sum(_share(record)["retired"] for _, record in txn.scan(CLUSTERS))
+    txn.put_only(COUNTERS, msgspec.structs.replace(txn.counters(), retired=retired))
 
 
 def recount(txn: Transaction) -> None:
@@ -108,6 +116,6 @@ def recount(txn: Transaction) -> None:
         txn.counters(),
         rejects_by_reason=dict(reasons),
         shards_done=done,
-        **{name: totals[name] for name in _share(None)},
+        **{name: totals[name] for name in _NOTHING},
     )
     txn.put_only(COUNTERS, changed)

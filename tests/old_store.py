@@ -77,10 +77,15 @@ def write_schema_6(source: Path, target: Path) -> None:
     _write(source, target, 6)
 
 
+def write_schema_7(source: Path, target: Path) -> None:
+    """What schema 7 held of one: no total of retired clusters."""
+    _write(source, target, 7)
+
+
 def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
-    entries = _with_sums(contents(source))
-    later = {*_SINCE_7, *(_SINCE_6 if schema < 6 else ())}
+    entries = contents(source) if schema >= 7 else _with_sums(contents(source))
+    later = {*(_SINCE_7 if schema < 7 else ()), *(_SINCE_6 if schema < 6 else ())}
     tables = _TABLES if schema < 4 else tuple(name for name in entries if name not in later)
     env = lmdb.open(str(target / "lmdb"), map_size=OLD_MAP, max_dbs=len(tables))
     for name in tables:
@@ -112,6 +117,8 @@ def _with_sums(entries: dict[str, dict[bytes, bytes]]) -> dict[str, dict[bytes, 
 def _downgraded(table: str, raw: bytes, schema: int) -> bytes:
     if table == "identity":
         return _encoded({**msgspec.msgpack.decode(raw), "schema": schema})
+    if table == "counters":
+        raw = _encoded({k: v for k, v in msgspec.msgpack.decode(raw).items() if k != "retired"})
     if table == "rejects" and schema < 6 and b"\xa2of" in raw:
         raw = _encoded({k: v for k, v in msgspec.msgpack.decode(raw).items() if k != "of"})
     if schema >= 5:

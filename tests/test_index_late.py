@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from index import store as store_module
 from index.library import Library
 from index.lists import list_of, walk
-from index.records import Identity
+from index.records import ClusterRecord, Identity
 from index.store import SCHEMA, Store, Transaction, claim_identity
-from index.tables import CLUSTER_MICROS, LABELS, LATE, LISTS, MICROS
+from index.tables import CLUSTER_MICROS, CLUSTERS, LABELS, LATE, LISTS, MICROS
 from ops.errors import StorageError
 from ops.fsck import check_state
 from ops.fsck.raw import RawState
@@ -103,6 +103,21 @@ def test_many_are_applied_with_the_transaction_that_makes_them_many(
             assert [key[1] for key, _ in txn.scan(CLUSTER_MICROS, prefix=1)] == list(range(number + 1))
     with pytest.raises(AssertionError), store.read() as txn:
         txn.count(CLUSTER_MICROS)  # it would be wrong
+    store.close()
+
+
+def test_several_are_read_at_once_whether_gathered_or_applied(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    with store.write() as txn:
+        for number in (1, 3, 5):
+            txn.put(CLUSTERS, number, ClusterRecord(born=number))
+        txn.apply_late()
+        txn.delete(CLUSTERS, 3)
+        txn.put(CLUSTERS, 4, ClusterRecord(born=4))
+        txn.put(CLUSTERS, 5, ClusterRecord(born=50))
+    with store.read() as txn:
+        assert txn.count(LATE) == 3
+        assert [(number, record.born) for number, record in txn.many(CLUSTERS, [5, 4, 3, 2, 1])] == [(5, 50), (4, 4), (1, 1)]
     store.close()
 
 

@@ -24,6 +24,7 @@ from tests.old_store import (
     write_schema_4,
     write_schema_5,
     write_schema_6,
+    write_schema_7,
 )
 from tests.states import EAGER, SHAPED, busy_state, due_job, restless, shape_of
 from tests.test_index_ingest import feed, partition
@@ -74,6 +75,20 @@ def test_schema_6_becomes_what_this_version_would_have_written(tmp_path: Path) -
     assert records(found, "micros") == records(wanted, "micros")
     for table in wanted.keys() - {"micros"}:
         assert found[table] == wanted[table], table
+    assert check_state(tmp_path / "old").clean
+
+
+def test_schema_7_becomes_what_this_version_would_have_written(tmp_path: Path) -> None:
+    today = busy_state(tmp_path / "today", edits=False)
+    write_schema_7(today, tmp_path / "old")
+    wanted = contents(today)
+    before, after = (msgspec.msgpack.decode(one["counters"][b"only"]) for one in (contents(tmp_path / "old"), wanted))
+    assert "retired" not in before and after["retired"] > 0
+    assert migrated(tmp_path / "old") == 7
+    found = contents(tmp_path / "old")
+    for table in wanted.keys() - {"counters"}:
+        assert found[table] == wanted[table], table
+    assert msgspec.msgpack.decode(found["counters"][b"only"]) == after
     assert check_state(tmp_path / "old").clean
 
 

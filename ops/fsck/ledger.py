@@ -9,7 +9,7 @@ from ops.fsck.findings import UPGRADE, Finding, error
 from ops.fsck.raw import RawState, Record, number, numbers
 
 IDENTITY, TOTALS, LINEAGE = "identity", "totals", "lineage"
-SCHEMAS = frozenset({1, 2, 3, 4, 5, 6, 7})
+SCHEMAS = frozenset({1, 2, 3, 4, 5, 6, 7, 8})
 _BIRTHS = frozenset({"created", "split"})
 _ENDS = frozenset({"dissolved", "deleted"})
 
@@ -43,6 +43,8 @@ def check_totals(state: RawState) -> Iterator[Finding]:
         counted |= _sums(state)
     if state.schema >= 4:
         counted["next_change"] = state.count("changes")
+    if state.schema >= 8:
+        counted["retired"] = sum(record.get("state", "open") != "open" for _, record in state.records("clusters"))
     for name, found in counted.items():
         if kept.get(name, 0) != found:
             yield error(TOTALS, f"the total {name} is {kept.get(name, 0)}, counted are {found}")

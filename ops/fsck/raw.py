@@ -29,7 +29,7 @@ _SINCE = {
     for name in TABLES[TABLES.index(first) :]
 }
 """Schema that a table came with."""
-LATE = {"lists": b"\1", "labels": b"\2", "cluster_micros": b"\3"}
+LATE = {"lists": b"\1", "labels": b"\2", "cluster_micros": b"\3", "clusters": b"\4"}
 """Tables whose changes are gathered in ``late``, under keys that begin with this."""
 _ONLY = b"only"
 _ATTEMPTS = 3
