@@ -155,7 +155,7 @@ class Pipeline:
         self._plan.committed(pending.header, report.cursor)
         self._telemetry.batch(pending.header, report)
         if not self._stopping:
-            self._recon.refresh()
+            self._recon.outdated()
 
     def _written(self, pending: Pending) -> CommitReport | None:
         """What the writer says of a batch, None if it was given up since a stop was asked for."""

@@ -16,6 +16,8 @@ from ops.errors import ShapelodeError, WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("recon")
+_APART = 20
+"""Times as long as a look at all clusters takes, until the next that only images that came make worth while."""
 
 
 @dataclass
@@ -41,16 +43,28 @@ class ReconStage:
         self._queue: list[ReconJob] = []
         self._unlisted = 0
         self._retry_at: float | None = None
+        self._outdated = False
+        self._next_look = 0.0
+
+    def outdated(self) -> None:
+        """Tells that images have come: `feed` asks again, but not so often that it holds up the writer.
+
+        The writer looks through all clusters, which for a hundred thousand of them takes longer than to store a batch.
+        """
+        self._outdated = bool(self._crew.reconstructors)
 
     def refresh(self) -> None:
         """Asks the writer which clusters are due."""
         if not self._crew.reconstructors:
             return
+        self._outdated, began = False, time.monotonic()
         busy = {running.job.name for running in self._running.values()}
         found: Schedule = get(self._crew.miner.due.remote())
         self._queue = [job for job in found.jobs if job.name not in busy]
         self._unlisted = found.due - len(found.jobs)
-        self._retry_at = None if found.retry_in_s is None else time.monotonic() + found.retry_in_s
+        now = time.monotonic()
+        self._next_look = now + _APART * (now - began)
+        self._retry_at = None if found.retry_in_s is None else now + found.retry_in_s
         self._telemetry.quarantined(found.quarantined)
         if found.figures is not None:
             self._telemetry.library(found.figures)
@@ -60,7 +74,8 @@ class ReconStage:
 
     def feed(self) -> None:
         """Starts jobs on idle reconstructors."""
-        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+        now = time.monotonic()
+        if (self._outdated and now >= self._next_look) or (self._retry_at is not None and now >= self._retry_at):
             self.refresh()
         while self._idle and self._queue:
             job, actor = self._queue.pop(0), self._idle.pop()
@@ -109,11 +124,12 @@ class ReconStage:
         self._queue.clear()
         self._idle.clear()
         self._retry_at = None
+        self._outdated = False
 
     @property
     def idle(self) -> bool:
-        """Nothing is running, due or to be tried again after a failure."""
-        return not self._running and not self._queue and self._retry_at is None
+        """Nothing is running, due, to be tried again after a failure, or unknown since images came."""
+        return not self._running and not self._queue and self._retry_at is None and not self._outdated
 
 
 def _fields(job: ReconJob) -> dict[str, object]:

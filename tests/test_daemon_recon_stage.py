@@ -156,6 +156,40 @@ def test_it_waits_for_a_retry_and_asks_again_when_its_time_has_come(monkeypatch:
     assert len(stage.refs()) == 1
 
 
+def test_images_that_come_make_it_ask_again_though_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    stage, crew, _ = stage_of([Schedule()], {1: "found"})
+    took = 0.5
+
+    def due() -> Schedule:
+        now[0] += took
+        return Schedule([job(1)])
+
+    monkeypatch.setattr(Miner, "due", Remote(due))
+    stage.outdated()
+    assert not stage.idle and stage.refs() == []
+    stage.feed()
+    assert len(stage.refs()) == 1 and now[0] == 100.5, "the look before took no time"
+    looks = []
+    for _ in range(40):
+        before = now[0]
+        stage.outdated()
+        stage.feed()
+        looks.append(now[0] > before)
+        now[0] += 1
+    assert looks.index(True) == took * module._APART and looks.count(True) == 3, "in forty seconds"
+    stage.stop()
+    assert stage.idle and crew.reconstructors == []
+
+
+def test_without_reconstructors_there_is_nothing_to_ask_for() -> None:
+    stage, crew, _ = stage_of([], {})
+    crew.reconstructors.clear()
+    stage.outdated()
+    assert stage.idle
+
+
 def test_stopping_drops_what_runs_and_what_waits() -> None:
     stage, crew, _ = stage_of([Schedule([job(1), job(2)], retry_in_s=5.0)], {1: "found", 2: "found"})
     stage.stop()
