@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import lmdb
 
-MOST = 4096
+MOST = 8192
 """Changes after which they are applied."""
 _SET, _GONE = b"+", b"-"
 Entry = tuple[bytes, bytes]

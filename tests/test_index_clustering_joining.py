@@ -89,5 +89,7 @@ def test_rows_that_are_kept_lie_in_other_cells_where_rows_made_anew_lie() -> Non
     cells = learn_cells(rows, 90)
     kept, fresh = (CellJoiner(table, space, 0.9, cells, before=one) for one in (before, None))
     assert np.array_equal(kept.cell_of(micros), fresh.cell_of(micros)) and len(np.unique(kept.cell_of(micros))) > 60
-    assert np.array_equal(kept.rows(micros), fresh.rows(micros)) and np.array_equal(kept.rows(micros), before.rows(micros))
+    assert np.array_equal(kept.rows(micros), fresh.rows(micros)) and np.array_equal(
+        kept.rows(micros), before.rows(micros)
+    )
     assert [decide(kept, space, vector) for vector in vectors[:50]] == list(range(50))

@@ -117,7 +117,11 @@ def test_several_are_read_at_once_whether_gathered_or_applied(tmp_path: Path) ->
         txn.put(CLUSTERS, 5, ClusterRecord(born=50))
     with store.read() as txn:
         assert txn.count(LATE) == 3
-        assert [(number, record.born) for number, record in txn.many(CLUSTERS, [5, 4, 3, 2, 1])] == [(5, 50), (4, 4), (1, 1)]
+        assert [(number, record.born) for number, record in txn.many(CLUSTERS, [5, 4, 3, 2, 1])] == [
+            (5, 50),
+            (4, 4),
+            (1, 1),
+        ]
     store.close()
 
 

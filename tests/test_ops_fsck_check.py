@@ -24,7 +24,14 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
-from tests.old_store import write_schema_1, write_schema_3, write_schema_4, write_schema_5, write_schema_6, write_schema_7
+from tests.old_store import (
+    write_schema_1,
+    write_schema_3,
+    write_schema_4,
+    write_schema_5,
+    write_schema_6,
+    write_schema_7,
+)
 from tests.states import DELETED, busy_state
 
 KEYPOINTS = (

@@ -161,6 +161,7 @@ class CellJoiner(Joiner):
         self._cells = cells
         self._proposed = np.zeros((0, 0)), np.zeros(0, np.int64)
         self.saved = 0
+        self._held: CelledRows
         if before is not None:
             self._held = before._held.moved(len(cells), cells.place)
         elif file is None or not self._load(*file):
