@@ -82,6 +82,10 @@ def write_schema_7(source: Path, target: Path) -> None:
     _write(source, target, 7)
 
 
+WRITERS = (write_schema_1, write_schema_3, write_schema_4, write_schema_5, write_schema_6, write_schema_7)
+"""What writes a store as each older schema had it."""
+
+
 def _write(source: Path, target: Path, schema: int) -> None:
     (target / "lmdb").mkdir(parents=True)
     entries = contents(source) if schema >= 7 else _with_sums(contents(source))

@@ -24,14 +24,7 @@ from ops.fsck.check import CHECKS
 from ops.fsck.raw import TABLES, RawState, numbers, packed
 from tests.batches import DIM, open_ingest, stream
 from tests.editor import Editor
-from tests.old_store import (
-    write_schema_1,
-    write_schema_3,
-    write_schema_4,
-    write_schema_5,
-    write_schema_6,
-    write_schema_7,
-)
+from tests.old_store import WRITERS, write_schema_1, write_schema_3
 from tests.states import DELETED, busy_state
 
 KEYPOINTS = (
@@ -63,9 +56,7 @@ def test_what_the_writer_leaves_is_clean_and_every_check_had_something_to_look_a
     assert {"created", "split", "merged", "rolled_back"} <= kinds, kinds
 
 
-@pytest.mark.parametrize(
-    "write", [write_schema_1, write_schema_3, write_schema_4, write_schema_5, write_schema_6, write_schema_7]
-)
+@pytest.mark.parametrize("write", WRITERS)
 def test_a_store_of_an_older_schema_is_checked_as_such(tmp_path: Path, write: Callable[[Path, Path], None]) -> None:
     write(busy_state(tmp_path / "today", edits=False), tmp_path / "old")
     assert check_state(tmp_path / "old").clean
