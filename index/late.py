@@ -9,57 +9,55 @@ in the transaction, so that nothing is ever out of step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import lmdb
+
+from index.entries import Entry, PlainEntries
 
 MOST = 8192
 """Changes after which they are applied."""
 _SET, _GONE = b"+", b"-"
-Entry = tuple[bytes, bytes]
 
 
-class LateTable:
+class LateEntries:
     """A table and its late changes, in one transaction.
 
-    Keys of changes are the table's number and the key; values begin with a sign that says whether the key is set.
+    Values of changes begin with a sign that says whether the key is set.
     """
 
-    def __init__(self, txn: lmdb.Transaction, main: lmdb._Database, late: lmdb._Database, number: int) -> None:
-        self._txn, self._main, self._late = txn, main, late
-        self._mark = bytes([number])
+    def __init__(self, settled: PlainEntries, changes: PlainEntries) -> None:
+        self._settled, self._changes = settled, changes
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under a key, or None."""
-        change = self._txn.get(self._mark + key, db=self._late)
+        """See `Entries.get`."""
+        change = self._changes.get(key)
         if change is None:
-            raw = self._txn.get(key, db=self._main)
-            return None if raw is None else bytes(raw)
-        return bytes(change[1:]) if bytes(change[:1]) == _SET else None
+            return self._settled.get(key)
+        return change[1:] if change[:1] == _SET else None
+
+    def many(self, keys: Iterable[bytes]) -> list[Entry]:
+        """See `Entries.many`."""
+        asked = ((key, self.get(key)) for key in keys)
+        return [(key, value) for key, value in asked if value is not None]
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Sets the value under a key."""
-        self._txn.put(self._mark + key, _SET + value, db=self._late)
+        """See `Entries.put`."""
+        self._changes.put(key, _SET + value)
 
     def delete(self, key: bytes) -> bool:
-        """Removes a key; False if there was none."""
+        """See `Entries.delete`."""
         there = self.get(key) is not None
-        if self._txn.get(key, db=self._main) is not None:
-            self._txn.put(self._mark + key, _GONE, db=self._late)
+        if self._settled.get(key) is not None:
+            self._changes.put(key, _GONE)
         elif there:
-            self._txn.delete(self._mark + key, db=self._late)
+            self._changes.delete(key)
         return there
 
-    def entries(self, head: bytes, edge: bytes, *, reverse: bool) -> Iterator[Entry]:
-        """Entries whose keys begin with ``head``, in order.
-
-        Args:
-            head: beginning of the keys.
-            edge: the first key that may come, in reverse the first that may not.
-            reverse: from the greatest key down.
-        """
-        settled = _walk(self._txn, self._main, b"", head, edge, reverse)
-        changes = _walk(self._txn, self._late, self._mark, head, edge, reverse)
+    def entries(self, head: bytes = b"", edge: bytes | None = None, *, reverse: bool = False) -> Iterator[Entry]:
+        """See `Entries.entries`."""
+        settled = self._settled.entries(head, edge, reverse=reverse)
+        changes = self._changes.entries(head, edge, reverse=reverse)
         old, new = next(settled, None), next(changes, None)
         while old is not None or new is not None:
             if new is None or (old is not None and (old[0] > new[0] if reverse else old[0] < new[0])):
@@ -73,6 +71,16 @@ class LateTable:
                 yield new[0], new[1][1:]
             new = next(changes, None)
 
+    def keys(self, head: bytes = b"", edge: bytes | None = None, *, reverse: bool = False) -> Iterator[bytes]:
+        """See `Entries.keys`; values are read."""
+        for key, _ in self.entries(head, edge, reverse=reverse):
+            yield key
+
+
+def gathered(txn: lmdb.Transaction, main: lmdb._Database, late: lmdb._Database, number: int) -> LateEntries:
+    """A table whose changes are gathered; keys of changes are its number and the key."""
+    return LateEntries(PlainEntries(txn, main), PlainEntries(txn, late, bytes([number])))
+
 
 def apply_changes(txn: lmdb.Transaction, late: lmdb._Database, tables: dict[int, lmdb._Database]) -> None:
     """Applies all changes to their tables, by number, and forgets them."""
@@ -84,15 +92,3 @@ def apply_changes(txn: lmdb.Transaction, late: lmdb._Database, tables: dict[int,
             else:
                 txn.delete(key, db=table)
     txn.drop(late, delete=False)
-
-
-def _walk(
-    txn: lmdb.Transaction, table: lmdb._Database, mark: bytes, head: bytes, edge: bytes, reverse: bool
-) -> Iterator[Entry]:
-    with txn.cursor(db=table) as cursor:
-        found = cursor.set_range(mark + edge)
-        if reverse:
-            found = cursor.prev() if found else cursor.last()
-        while found and (key := bytes(cursor.key())).startswith(mark + head):
-            yield key[len(mark) :], bytes(cursor.value())
-            found = cursor.prev() if reverse else cursor.next()

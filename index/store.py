@@ -10,11 +10,12 @@ from typing import TypeVar
 
 import lmdb
 
+from index.entries import Entries, PlainEntries
 from index.environment import Environment
-from index.late import MOST, LateTable, apply_changes
+from index.late import MOST, apply_changes, gathered
 from index.layout import STORE, require_state
 from index.records import Counters, Identity
-from index.tables import ALL_TABLES, COUNTERS, IDENTITY, LATE, MAX_U64, Key, Table, encode_key
+from index.tables import ALL_TABLES, COUNTERS, IDENTITY, LATE, MAX_U64, Key, Table, decode_key, encode_key
 from ops.errors import FingerprintError, StateError, StorageError
 from ops.logs import get_logger
 
@@ -24,7 +25,6 @@ SCHEMA = 8
 _ONLY = "only"  # key of tables that hold a single record
 _START_BYTES = 64 * 2**20
 _NUMBER = struct.Struct(">Q")
-_BEYOND = 24  # bytes of a key after its beginning, at least
 
 
 class Transaction:
@@ -34,54 +34,44 @@ class Transaction:
         self._txn = txn
         self._env = env
         self._databases = env.databases
+        self._tables: dict[str, Entries] = {}
 
     def complete(self) -> None:
         """Makes the tables that an older version did not have; `Store.incomplete` has to follow if that is undone."""
         self._env.complete(self._txn)
 
+    def _entries(self, table: Table[T]) -> Entries:
+        found = self._tables.get(table.name)
+        if found is None:
+            main = self._databases[table.name]
+            late = self._databases[LATE.name] if table.late else None
+            found = PlainEntries(self._txn, main) if late is None else gathered(self._txn, main, late, table.late)
+            self._tables[table.name] = found
+        return found
+
     def get(self, table: Table[T], key: Key) -> T | None:
         """The value under a key, or None."""
-        if table.late:
-            found = self._gathered(table).get(encode_key(key))
-            return None if found is None else table.decode(found)
-        raw = self._txn.get(encode_key(key), db=self._databases[table.name])
-        return None if raw is None else table.decode(bytes(raw))
-
-    def _gathered(self, table: Table[T]) -> LateTable:
-        return LateTable(self._txn, self._databases[table.name], self._databases[LATE.name], table.late)
+        raw = self._entries(table).get(encode_key(key))
+        return None if raw is None else table.decode(raw)
 
     def many(self, table: Table[T], numbers: Iterable[int]) -> list[tuple[int, T]]:
         """Those of the integer keys that exist, and their values, in the order asked for."""
-        if table.late:
-            asked = ((number, self.get(table, number)) for number in numbers)
-            return [(number, value) for number, value in asked if value is not None]
-        keys = [_NUMBER.pack(number) for number in numbers]
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            found = cursor.getmulti(keys)
-        return [(int.from_bytes(key, "big"), table.decode(bytes(raw))) for key, raw in found]
+        found = self._entries(table).many(map(_NUMBER.pack, numbers))
+        return [(decode_key(key), table.decode(raw)) for key, raw in found]
 
     def first_under(self, table: Table[T], heads: Iterable[int]) -> list[int | None]:
         """For each integer the least second part of a key that begins with it, None where there is none."""
-        assert not table.late, table.name
-        found: list[int | None] = []
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            for head in map(_NUMBER.pack, heads):
-                key = bytes(cursor.key()) if cursor.set_range(head) else b""
-                found.append(int.from_bytes(key[8:16], "big") if key.startswith(head) else None)
-        return found
+        entries = self._entries(table)
+        firsts = (next(entries.keys(head), None) for head in map(_NUMBER.pack, heads))
+        return [None if key is None else decode_key(key[8:16]) for key in firsts]
 
     def put(self, table: Table[T], key: Key, value: T) -> None:
         """Sets the value under a key."""
-        if table.late:
-            self._gathered(table).put(encode_key(key), table.encode(value))
-        else:
-            self._txn.put(encode_key(key), table.encode(value), db=self._databases[table.name])
+        self._entries(table).put(encode_key(key), table.encode(value))
 
     def delete(self, table: Table[T], key: Key) -> bool:
         """Removes a key; False if there was none."""
-        if table.late:
-            return self._gathered(table).delete(encode_key(key))
-        return bool(self._txn.delete(encode_key(key), db=self._databases[table.name]))
+        return self._entries(table).delete(encode_key(key))
 
     def count(self, table: Table[T]) -> int:
         """Entries in a table whose changes are not gathered, at constant cost."""
@@ -102,23 +92,15 @@ class Transaction:
         Yields:
             the integer parts of the key, and the value.
         """
-        head = b"" if prefix is None else struct.pack(">Q", prefix)
-        if table.late:
-            first = head + (_beyond(start) if reverse else struct.pack(">Q", max(start, 0)))
-            for key, raw in self._gathered(table).entries(head, first, reverse=reverse):
-                yield struct.unpack(f">{len(key) // 8}Q", key), table.decode(raw)
-            return
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            edge = (start or MAX_U64) if reverse else max(start, 0)
-            found = _seek_last(cursor, head, edge) if reverse else cursor.set_range(head + struct.pack(">Q", edge))
-            while found and (raw_key := bytes(cursor.key())).startswith(head):
-                yield struct.unpack(f">{len(raw_key) // 8}Q", raw_key), table.decode(bytes(cursor.value()))
-                found = cursor.prev() if reverse else cursor.next()
+        head = b"" if prefix is None else _NUMBER.pack(prefix)
+        edge = head + (_beyond(start) if reverse else _NUMBER.pack(max(start, 0)))
+        for key, raw in self._entries(table).entries(head, edge, reverse=reverse):
+            yield struct.unpack(f">{len(key) // 8}Q", key), table.decode(raw)
 
     def keys(
         self, table: Table[T], head: Key = (), *, after: Key | None = None, reverse: bool = False
     ) -> Iterator[bytes]:
-        """What follows ``head`` in the keys that begin with it, in order; values are not touched.
+        """What follows ``head`` in the keys that begin with it, in order.
 
         Args:
             table: the table.
@@ -128,30 +110,19 @@ class Transaction:
         """
         start = encode_key(head)
         edge = None if after is None else start + encode_key(after)
-        if table.late:
-            bound = edge if edge is not None else start + (b"\xff" * _BEYOND if reverse else b"")
-            found_late = self._gathered(table).entries(start, bound, reverse=reverse)
-            yield from (key[len(start) :] for key, _ in found_late if key != edge)
-            return
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            found = _seek_before(cursor, start, edge) if reverse else _seek_after(cursor, start, edge)
-            while found and (key := bytes(cursor.key())).startswith(start):
+        for key in self._entries(table).keys(start, edge, reverse=reverse):
+            if key != edge:
                 yield key[len(start) :]
-                found = cursor.prev() if reverse else cursor.next()
 
     def values(self, table: Table[T]) -> Iterator[T]:
         """All values of a table, in key order, whatever its keys are."""
-        assert not table.late, table.name
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            for raw in cursor.iternext(keys=False, values=True):
-                yield table.decode(bytes(raw))
+        for _, raw in self._entries(table).entries():
+            yield table.decode(raw)
 
     def named(self, table: Table[T]) -> Iterator[tuple[str, T]]:
         """Entries of a table whose keys are text, in key order."""
-        assert not table.late, table.name
-        with self._txn.cursor(db=self._databases[table.name]) as cursor:
-            for key, raw in cursor.iternext():
-                yield bytes(key).decode(), table.decode(bytes(raw))
+        for key, raw in self._entries(table).entries():
+            yield key.decode(), table.decode(raw)
 
     def last_key(self, table: Table[T], prefix: int | None = None) -> tuple[int, ...] | None:
         """The greatest integer key of a table (under a prefix), or None."""
@@ -178,24 +149,7 @@ class Transaction:
 
 def _beyond(start: int) -> bytes:
     """What follows a head in a key beyond all whose next part is ``start`` or less, 0 meaning any."""
-    return struct.pack(">Q", start or MAX_U64) + b"\xff" * 16
-
-
-def _seek_after(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
-    if edge is None:
-        return bool(cursor.set_range(start) if start else cursor.first())
-    found = cursor.set_range(edge)
-    return bool(cursor.next() if found and bytes(cursor.key()) == edge else found)
-
-
-def _seek_before(cursor: lmdb.Cursor, start: bytes, edge: bytes | None) -> bool:
-    bound = start + b"\xff" * _BEYOND if edge is None else edge
-    return bool(cursor.prev() if cursor.set_range(bound) else cursor.last())
-
-
-def _seek_last(cursor: lmdb.Cursor, head: bytes, edge: int) -> bool:
-    # LMDB only seeks forward: go to the first key beyond the range and step back once.
-    return bool(cursor.prev() if cursor.set_range(head + _beyond(edge)) else cursor.last())
+    return _NUMBER.pack(start or MAX_U64) + b"\xff" * 16
 
 
 class Store:
