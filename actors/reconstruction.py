@@ -102,6 +102,8 @@ class Workshop:
         seed = self._options.seed
         if given.job.search and known:
             return challenge(views, known[0], config, seed=seed, device=self._device), False
+        if given.brief:
+            config = config.drafted()
         kept = self._checkpoints()
         results = [
             reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept) for start in begins

@@ -73,6 +73,7 @@ class ReconInput:
         held_out: those of the samples that must not be fitted to: they judge the result against the published version.
         starts: fields to start from, each a hypothesis: that of the largest parent first, where clusters have merged or
             split, else the published one; none for a cold start.
+        brief: a cold start may be as short as a draft: its cameras are searched anew once the cluster has grown.
     """
 
     job: ReconJob
@@ -82,6 +83,7 @@ class ReconInput:
     field: bytes | None
     held_out: tuple[int, ...] = ()
     starts: tuple[bytes, ...] = ()
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         field=_field(txn, (job.cluster, content_of(txn, job.cluster, record.version))) if record.version else None,
         held_out=tuple(judges),
         starts=tuple(field for seed in starts if (field := _field(txn, seed)) is not None),
+        brief=policy.search * len(samples) <= policy.max_fitted,
     )
 
 

@@ -163,7 +163,7 @@ class ReconConfig:
             raise ConfigError(f"elevations must rise within -90 to 90 degrees, not {self.elevations}")
 
     def drafted(self) -> ReconConfig:
-        """The same with the searches of a draft: what a rival to a known shape is looked for with."""
+        """The same with the searches of a draft: for a rival to a known shape, or where one will be looked for."""
         draft = _PRESETS["draft"]
         trial = replace(draft["trial"], field=self.trial.field)
         return replace(

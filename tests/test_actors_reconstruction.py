@@ -72,6 +72,20 @@ def test_a_first_shape_is_fitted_to_all_images_and_judged_by_none(shown: list[Vi
     assert output.artifacts == {} and output.cameras == []
 
 
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_first_search_is_a_draft_s_where_another_follows_but_what_it_finds_is_refined_as_ever(
+    shown: list[Views], brief: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ReconConfig] = []
+    monkeypatch.setattr(module, "reconstruct", lambda views, config, **__: asked.append(config) or _none(views))
+    Workshop(replace(OPTIONS, effort="quick")).run(replace(given(None, ()), brief=brief))
+    (config,), quick, draft = asked, ReconConfig.preset("quick"), ReconConfig.preset("draft")
+    assert (config.coarse, config.led_starts) == (
+        (draft.coarse, draft.led_starts) if brief else (quick.coarse, quick.led_starts)
+    )
+    assert config.joint == quick.joint
+
+
 def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
     shown: list[Views], monkeypatch: pytest.MonkeyPatch
 ) -> None:

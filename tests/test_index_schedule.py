@@ -266,6 +266,18 @@ def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_a
     assert not any(job.search for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
 
 
+def test_a_first_search_may_be_brief_if_the_cluster_can_grow_into_another(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=28))
+    txn.put(CLUSTER_MICROS, (1, 1), b"")
+    for image in range(26):
+        txn.put(MICRO_SAMPLES, (1, image), b"")
+    job, policy = ReconJob(1, 26, 0, 1.0), replace(SEARCHING, max_images=100)
+    assert recon_input(txn, job, policy).brief, "with 39 images it will be searched again"
+    assert not recon_input(txn, job, replace(POLICY, max_images=100)).brief, "published shapes are never searched anew"
+    txn.put(MICRO_SAMPLES, (1, 26), b"")
+    assert not recon_input(txn, job, policy).brief, "a fit sees 40 images, and no more"
+
+
 def test_a_search_starts_from_nothing_else_and_is_judged_by_most_of_what_the_version_has_not_seen(
     txn: Transaction,
 ) -> None:
