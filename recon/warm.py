@@ -14,7 +14,6 @@ from recon.em import Model, assign_folds, doubt
 from recon.evidence import Evidence
 from recon.geometry import voxel_grid
 from recon.progress import Reporter
-from recon.refine import polish
 from recon.register import register_evidence
 from recon.result import Shape
 from recon.types import Cameras
@@ -33,26 +32,25 @@ def warm_start(
     report: Reporter,
     seed: int,
 ) -> Found:
-    """Keeps the cameras of known views, registers the others, then refines all of them together.
+    """Keeps the cameras of known views and registers the others; they are refined together as the density is.
 
-    What is fitted next goes on with the density that the version before came to.
+    What is fitted next goes on with the density that the version before came to. Poses are not polished against carved
+    volumes before: what comes of it has surfaces no better.
 
     Args:
         ids: ``(N,)`` of the views in ``model``.
         model: views in the shape's feature components, and what they tell of their poses.
         known_ids: ids of the shape's cameras.
         shape: the version to continue.
-        config: for the number of refinement rounds.
+        config: of the registration, and the number of folds.
         generator: source of randomness.
         report: where progress goes.
         seed: of the registration.
     """
-    tick = report.span("register", 0.05, 0.3)
+    tick = report.span("register", 0.05, 0.85)
     poses = placed(ids, model, known_ids, shape, config, seed)
     tick(1.0)
     folds = assign_folds(len(ids), config.fine.folds, generator, poses.angles.device)
-    tick = report.span("polish", 0.3, 0.85)
-    poses = polish(poses, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
     place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
     return Found(poses, folds, density=carried(shape, place, poses.angles.device))
 

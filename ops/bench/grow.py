@@ -192,6 +192,7 @@ def _line(name: str, seed: int, found: Growth | None) -> str:
         return f"{np.median(judged.errors):.0f}°, {np.mean(judged.errors < 30):.2f}, F {judged.surface.fscore:.2f}"
 
     return (
-        f"{name}, seed {seed}: half {found.first_s:.0f} s, {told(found.half)}; cold {found.cold_s:.0f} s, {told(found.cold)}; "
-        f"warm {found.warm_s:.0f} s, {told(found.warm)}; search {found.search_s:.0f} s, {told(found.last)}"
+        f"{name}, seed {seed}: half {found.first_s:.0f} s, {told(found.half)}; "
+        f"cold {found.cold_s:.0f} s, {told(found.cold)}; warm {found.warm_s:.0f} s, {told(found.warm)}; "
+        f"search {found.search_s:.0f} s, {told(found.last)}"
     )
