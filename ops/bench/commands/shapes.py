@@ -17,6 +17,7 @@ from ops.bench import keypoints as keypoints_benchmark
 from ops.bench import reconstruct as reconstruct_benchmark
 from ops.bench import register as register_benchmark
 from ops.bench import similar as similar_benchmark
+from ops.bench import trickle as trickle_data
 from ops.bench.commands.options import (
     DATA,
     Backbone,
@@ -59,6 +60,19 @@ def curve(
     """The library as the stream goes on, by what the daemon published when, beside a rebuild at every doubling."""
     settings = Rebuilds(first, effort, device=device) if rebuild else None
     show(lambda: curve_benchmark.run(data, state, settings, Console(stderr=True, soft_wrap=True).print), json)
+
+
+@app.command(epilog="example: python -m ops.bench trickle --folder crawl --images 20 --every 60 --shape chair-00")
+def trickle(
+    folder: Annotated[Path, typer.Option(help="Empty folder in which the shards appear.")],
+    data: Data = DATA,
+    shape: Shapes = None,
+    images: Annotated[int, typer.Option(min=1, help="Images of each shard.")] = 20,
+    every: Annotated[float, typer.Option(min=0, help="Seconds from one shard to the next.")] = 60.0,
+) -> None:
+    """Write data as a crawl that is still going on, for `shapelode run --follow` and then `curve`."""
+    settings = trickle_data.Settings(shape or (), images, every)
+    trickle_data.trickle(data, folder, settings, Console(stderr=True, soft_wrap=True).print)
 
 
 @app.command(epilog="example: python -m ops.bench reconstruct --shape chair-00 --seeds 3 --strangers 0.3")
