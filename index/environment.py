@@ -64,6 +64,7 @@ class Environment:
             self._env = lmdb.open(
                 str(self._path), map_size=self._start if fresh else 0, max_dbs=len(self._names),
                 readonly=self._readonly, max_readers=_MAX_READERS, create=not self._readonly,
+                readahead=False,  # neighbours in a file larger than memory are not read next, even by scans
             )  # fmt: skip
             self.databases = self._opened()
         except (lmdb.Error, OSError) as error:
