@@ -76,7 +76,10 @@ class ReconConfig(_Section):
         1.5, gt=1, description="Search a published shape's cameras anew once a fit has so many times the images."
     )
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
-    effort: Literal["draft", "quick", "full"] = Field("quick", description="How many hypotheses a cold start tries.")
+    effort: Literal["draft", "quick", "full"] = Field(
+        "quick",
+        description="How many hypotheses a cold start tries; a draft's while a cluster can still grow into a search.",
+    )
     recipe: Literal["shapelode", "3dminer"] = Field(
         "shapelode", description="How first cameras are found: by search, or as in 3DMiner by factorising keypoints."
     )
