@@ -19,7 +19,7 @@ from recon.evidence import FeatureBasis
 from recon.given import Given
 from recon.guess import prior_of
 from recon.joint import SURFACE_LEVEL as JOINT_LEVEL
-from recon.joint import JointFit, logits_of_occupancy, refine_carved, refine_jointly
+from recon.joint import JointFit, logits_of_occupancy, refine_carved
 from recon.mesh import carve, colour_vertices, finer, finish_mesh, place_mesh, surface
 from recon.progress import Reporter
 from recon.refine import HeldOut, judge_held_out
@@ -29,6 +29,7 @@ from recon.types import Cameras, Quality, Verdict, Views
 from recon.volume import Hypotheses, Volumes, build_volumes
 
 _FEATURE_FLOOR = 0.05
+_CONTINUED = 0.75  # share of the steps that a continued fit takes
 _KEPT = 0.9  # share of the held-out score that a refinement has to keep
 
 
@@ -131,11 +132,11 @@ def _jointly(
     generator: torch.Generator,
     tick: Callable[[float], None],
 ) -> JointFit:
-    """Goes on with the occupancy of an earlier fit where there is one, for half as long, else with the masks' votes."""
+    """From the masks' votes; with what an earlier fit has come to, where there is one, in a share of the steps."""
     if found.density is None:
         return refine_carved(found.poses, model, views, config.joint, generator, tick)
-    shorter = replace(config.joint, steps=config.joint.steps // 2)
-    return refine_jointly(found.poses, model, logits_of_occupancy(found.density), shorter, generator, tick)
+    shorter = replace(config.joint, steps=round(_CONTINUED * config.joint.steps))
+    return refine_carved(found.poses, model, views, shorter, generator, tick, logits_of_occupancy(found.density))
 
 
 def final_volumes(found: Found, model: Model, config: ReconConfig) -> Volumes:

@@ -111,7 +111,7 @@ class ReconConfig:
         trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
         realign: views of the chosen hypothesis searched anew against refined fields.
         polish_rounds: rounds of continuous pose refinement instead, where nothing is searched anew.
-        joint: refinement of its field and cameras by gradients; a warm start takes half its steps.
+        joint: refinement of its field and cameras by gradients; a warm start takes three quarters of its steps.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
         round_ratio: share of the free shape's held-out silhouette IoU from which a surface of revolution is

@@ -108,11 +108,23 @@ def refine_carved(
     stage: JointStage,
     generator: torch.Generator,
     tick: Callable[[float], None] = lambda fraction: None,
+    before: Tensor | None = None,
 ) -> JointFit:
-    """The same, from the votes of the views' own masks at full sharpness."""
+    """The same, from the votes of the views' own masks at full sharpness.
+
+    They meet half way with the densities ``(D, D, D)`` that an earlier fit came to, if ``before`` tells any: these know
+    thin parts, and votes what views that came since have seen.
+    """
     votes, _ = carve(poses, model, views, stage.resolution, False)
     logits = logits_of_votes(torch.from_numpy(votes).to(poses.angles.device))
+    if before is not None:
+        logits = (logits + _resized(before, stage.resolution)) / 2
     return refine_jointly(poses, model, logits, stage, generator, tick)
+
+
+def _resized(logits: Tensor, resolution: int) -> Tensor:
+    size = [resolution] * 3
+    return F.interpolate(logits[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
 
 
 def logits_of_votes(votes: Tensor) -> Tensor:
@@ -159,9 +171,8 @@ class _Poses:
 
 
 def _start(logits: Tensor, stage: JointStage, model: Model, generator: torch.Generator) -> Field:
-    size = [stage.resolution] * 3
     # A copy: what was made in inference mode can't take part in a gradient.
-    fine = F.interpolate(logits.clone()[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
+    fine = _resized(logits.clone(), stage.resolution)
     dims = min(stage.dims, model.evidence.features.shape[-1])
     return make_field(stage.field, fine, dims, mirror=model.mirror, seed=generator.initial_seed())
 

@@ -34,8 +34,8 @@ def warm_start(
 ) -> Found:
     """Keeps the cameras of known views and registers the others; they are refined together as the density is.
 
-    What is fitted next goes on with the density that the version before came to. Poses are not polished against carved
-    volumes before: what comes of it has surfaces no better.
+    What is fitted next begins half way between the masks' votes and the density of the version before. Poses are not
+    polished against carved volumes first: what comes of it has surfaces no better.
 
     Args:
         ids: ``(N,)`` of the views in ``model``.

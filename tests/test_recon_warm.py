@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recon import Placement, conclude, em, reconstruct, refine, warm
+from recon import Placement, em, joint, reconstruct, refine, warm
+from recon.config import JointStage
 from recon.em import render_features
 from recon.joint import JointFit, refine_jointly
 from recon.result import NO_DENSITY, Shape
@@ -77,21 +78,27 @@ def test_a_density_lies_where_the_object_does_in_any_placement() -> None:
     assert warm.carried(with_density(first.shape, NO_DENSITY, was), now, torch.device("cpu")) is None
 
 
-def test_a_warm_start_goes_on_with_the_density_of_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_start_begins_between_votes_and_the_density_of_the_version_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     scene, first = cold_result()
     assert first.shape is not None and first.shape.field.density.any()
     begun: list[Tensor] = []
+    steps: list[int] = []
 
-    def noted(poses: Hypotheses, model: em.Model, logits: Tensor, *rest: Any) -> JointFit:
+    def noted(poses: Hypotheses, model: em.Model, logits: Tensor, stage: JointStage, *rest: Any) -> JointFit:
         begun.append(logits)
-        return refine_jointly(poses, model, logits, *rest)
+        steps.append(stage.steps)
+        return refine_jointly(poses, model, logits, stage, *rest)
 
-    monkeypatch.setattr(conclude, "refine_jointly", noted)
-    short = replace(SMALL, joint=replace(SMALL.joint, steps=2), polish_rounds=0)
-    reconstruct(scene.views, short, warm=first)
-    (logits,) = begun
-    before, level = first.shape.field.density / 255, 0.3
-    assert (logits.sigmoid().numpy() > level).mean() == pytest.approx((before > level).mean(), rel=0.35)
-    without = with_density(first.shape, NO_DENSITY, first.shape.field.place)
-    reconstruct(scene.views, short, warm=replace(first, shape=without))
-    assert len(begun) == 1, "masks' votes are all there is to begin with"
+    monkeypatch.setattr(joint, "refine_jointly", noted)
+    short = replace(SMALL, joint=replace(SMALL.joint, steps=4), polish_rounds=0)
+    for density in (first.shape.field.density, NO_DENSITY, np.full((8, 8, 8), 255, np.uint8)):
+        shape = with_density(first.shape, density, first.shape.field.place)
+        reconstruct(scene.views, short, warm=replace(first, shape=shape))
+    both, votes, full = begun
+    assert steps == [3, 4, 3]
+    before = joint.logits_of_occupancy(torch.tensor(255.0))
+    inside = torch.isclose(full, (votes + before) / 2)
+    assert inside.float().mean() > 0.3, "a density that is full everywhere, but for where it was not known"
+    assert (full >= votes - 1e-6)[inside].all() and not torch.allclose(both, votes)
