@@ -102,7 +102,7 @@ class Workshop:
         seed = self._options.seed
         if given.job.search and known:
             return challenge(views, known[0], config, seed=seed, device=self._device), False
-        if given.brief:
+        if given.brief and not known:  # a continued shape is built as finely as ever
             config = config.drafted()
         kept = self._checkpoints()
         results = [

@@ -86,6 +86,16 @@ def test_a_first_search_is_a_draft_s_where_another_follows_but_what_it_finds_is_
     assert config.joint == quick.joint
 
 
+def test_a_shape_that_is_continued_is_built_as_finely_however_few_its_images(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ReconConfig] = []
+    monkeypatch.setattr(module, "reconstruct", lambda views, config, **__: asked.append(config) or _none(views))
+    field = carved_result()[1].to_bytes()
+    Workshop(replace(OPTIONS, effort="quick")).run(replace(given(field, ()), brief=True))
+    assert [config.fine for config in asked] == [ReconConfig.preset("quick").fine]
+
+
 def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
     shown: list[Views], monkeypatch: pytest.MonkeyPatch
 ) -> None:
