@@ -6,7 +6,6 @@ search from nothing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from index.backbones import load_backbone
+from ops.bench.clock import clock_of
 from ops.bench.reconstruct import find_views, read_pictures, recovered
 from ops.bench.report import Measure, Report
 from ops.bench.shapes import Judge, Judgement
@@ -121,7 +121,7 @@ def _grown(name: str, keys: Sequence[str], views: Views, settings: Settings, see
     """One cluster before and after; None if its first half gives no shape."""
     config = ReconConfig.preset(settings.effort)
 
-    clock = time.process_time if settings.device == "cpu" else time.perf_counter
+    clock = clock_of(settings.device)
 
     def timed(of: Views, warm: Reconstruction | None, brief: bool = False) -> tuple[Reconstruction, float]:
         began, asked = clock(), config.drafted() if brief else config

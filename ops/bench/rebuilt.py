@@ -5,7 +5,6 @@ On the axis of images its shapes are there at once, which favours it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from actors.views import make_views
 from index.backbones import Backbone, load_backbone
 from index.library import Library
 from index.records import OUTLIER
+from ops.bench.clock import clock_of
 from ops.bench.cluster.descriptors import Described
 from ops.bench.cluster.stream import follow
 from ops.bench.shapes import Judge
@@ -54,7 +54,7 @@ def rebuild(
 
     They are the processor's where that does the work: other programs do not lengthen them, as they do the daemon's.
     """
-    clock = time.process_time if settings.device == "cpu" else time.perf_counter
+    clock = clock_of(settings.device)
     status = library.status()
     encoder = load_backbone(status.backbone, device=settings.device)
     nobody = np.zeros(len(snapshot.images), np.int64)  # the truth takes no part in clustering
