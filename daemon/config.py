@@ -75,6 +75,12 @@ class ReconConfig(_Section):
     search_growth: float = Field(
         1.5, gt=1, description="Search a published shape's cameras anew once a fit has so many times the images."
     )
+    search_below: float = Field(
+        0.85,
+        ge=0,
+        le=1,
+        description="Search so only where fewer of a shape's cameras are likely to be right; 1 always.",
+    )
     max_views: int = Field(40, ge=8, description="Most images one reconstruction is fitted to.")
     effort: Literal["draft", "quick", "full"] = Field(
         "quick",

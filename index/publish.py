@@ -48,6 +48,7 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         loss=output.loss if published else cluster.loss,
         at=txn.counters().next_sample if published else cluster.at, seconds=output.seconds,
         turn=txn.counters().reconstructions + 1, searched=_searched(cluster, output),
+        certainty=output.certainty or 0.0 if published else cluster.certainty, spent=cluster.spent + output.seconds,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
@@ -66,7 +67,7 @@ def _searched(cluster: ClusterRecord, output: ReconOutput) -> int:
 
 def _stands(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> PublishReport:
     """Notes that a search has found nothing better than the published version."""
-    _note_search(txn, cluster, output.job)
+    _note_search(txn, cluster, output.job, output.seconds)
     return _report(output, "stands", cluster.version, output.reason)
 
 
@@ -137,11 +138,12 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     return _failed(job, "failed", reason)
 
 
-def _note_search(txn: Transaction, cluster: ClusterRecord, job: ReconJob) -> None:
+def _note_search(txn: Transaction, cluster: ClusterRecord, job: ReconJob, seconds: float = 0.0) -> None:
     """Counts a search after which the published version is what it was."""
     changed = msgspec.structs.replace(
-        cluster, attempts=cluster.attempts + 1, searched=job.size, turn=txn.counters().reconstructions + 1
-    )
+        cluster, attempts=cluster.attempts + 1, searched=job.size, turn=txn.counters().reconstructions + 1,
+        spent=cluster.spent + seconds,
+    )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1)
 

@@ -154,6 +154,7 @@ def cluster_summary(cluster: int, r: ClusterRecord) -> ClusterSummary:
     return ClusterSummary(
         cluster, r.size, r.state, r.born, r.attempts, r.verdict, r.reason, r.version, r.failures,
         r.quarantined or r.held, max(r.size - r.attempted_size, 0), r.name, r.tags, r.pinned, r.hidden,
+        r.spent,
     )  # fmt: skip
 
 

@@ -160,6 +160,8 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         seconds: what the last reconstruction took, 0 before the first.
         turn: reconstructions tried in the whole library when this one was tried last, or appeared.
         searched: size when its cameras were last searched from nothing, 0 before.
+        certainty: share of that version's cameras that should be right; 0 where nobody has asked.
+        spent: seconds that all its reconstructions took, but for those that broke.
     """
 
     size: int = 0
@@ -186,6 +188,8 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
     turn: int = 0
     searched: int = 0
+    certainty: float = 0.0
+    spent: float = 0.0
 
 
 class LineageRecord(msgspec.Struct, frozen=True):

@@ -68,7 +68,7 @@ def _publish_anew(txn: Transaction, wanted: ShapeRecord, cluster: ClusterRecord)
     txn.put(LINEAGE, event, LineageRecord(KIND, shape, (), at, now))
     txn.put(CLUSTER_LINEAGE, (shape, event), b"")
     changed = replace(cluster, version=version, loss=wanted.loss, at=at, verdict=wanted.verdict, reason=reason,
-                      epoch=event + 1)  # fmt: skip
+                      epoch=event + 1, certainty=wanted.certainty or 0.0)  # fmt: skip
     write_cluster(txn, shape, changed)
     add_counts(txn, published=1, next_lineage=1)
     record_changes(txn, [Change(KIND, shape, version=version, detail=reason)])

@@ -38,6 +38,7 @@ class Policy:
         search: factor by which the images of a fit must have grown since its cameras were last searched from nothing,
             for them to be searched once more: what few images showed may have been wrong.
         max_fitted: most images a reconstruction is fitted to; once a search has seen as many, it sees no more.
+        sure: certainty of a published version from which its cameras are not searched once more.
     """
 
     min_views: int
@@ -47,6 +48,7 @@ class Policy:
     backoff_s: float = 10.0
     search: float = inf
     max_fitted: int = 40
+    sure: float = inf
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
@@ -121,6 +123,8 @@ def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
 def _is_challenged(record: ClusterRecord, policy: Policy) -> bool:
     """The published version is to stand against a search from nothing."""
     if record.held or not record.version or record.failures or record.size < policy.min_views:
+        return False
+    if record.certainty >= policy.sure:  # its cameras are most likely right, and a search would find them again
         return False
     return min(record.size, policy.max_fitted) >= policy.search * record.searched
 

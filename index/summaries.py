@@ -25,7 +25,8 @@ class ClusterSummary:
 
     ``failures`` counts reconstructions that broke in a row; a ``quarantined`` cluster broke too often and is left
     alone until it has grown, ``reason`` says why, or a person put it there. ``growth`` counts images that came since
-    the last attempt; ``name``, ``tags``, ``pinned`` and ``hidden`` are what people say of it.
+    the last attempt; ``name``, ``tags``, ``pinned`` and ``hidden`` are what people say of it. ``seconds`` is what its
+    reconstructions have taken so far, those that came to nothing better among them.
     """
 
     id: int
@@ -43,6 +44,7 @@ class ClusterSummary:
     tags: tuple[str, ...]
     pinned: bool
     hidden: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

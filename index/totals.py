@@ -106,7 +106,8 @@ def recount(txn: Transaction) -> None:
     for (cluster,), record in list(txn.scan(CLUSTERS)):
         shape = txn.get(SHAPES, (cluster, record.version)) if record.version else None
         if shape is not None:
-            txn.put(CLUSTERS, cluster, msgspec.structs.replace(record, loss=shape.loss, at=shape.at))
+            known = msgspec.structs.replace(record, loss=shape.loss, at=shape.at, certainty=shape.certainty or 0.0)
+            txn.put(CLUSTERS, cluster, known)
     totals = Counter[str]()
     for _, record in txn.scan(CLUSTERS):
         totals.update(_share(record))

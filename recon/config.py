@@ -137,7 +137,7 @@ class ReconConfig:
     trial: JointStage = JointStage(60, 32, 4000, 8)
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     polish_rounds: int = 2
-    joint: JointStage = JointStage(180, 40, 8000, 8)
+    joint: JointStage = JointStage(150, 48, 8000, 8)
     mesh_resolution: int = 64
     min_score: float = 0.1
     round_ratio: float = 0.95

@@ -11,6 +11,7 @@ from index import schedule as module
 from index.jobs import FIELD, MESH, ReconJob, ReconOutput
 from index.publish import publish, record_failure
 from index.records import CameraRecord, ClusterRecord, MicroRecord, SampleRecord, ShapeRecord
+from index.rollback import Rollback, roll_back
 from index.schedule import Policy, recon_input, schedule
 from index.store import Store, Transaction
 from index.tables import (
@@ -246,7 +247,7 @@ def test_a_failure_whose_acknowledgement_was_lost_counts_once(txn: Transaction) 
     assert (txn.get(CLUSTERS, 1), txn.counters()) == state
 
 
-SEARCHING = replace(POLICY, search=1.5, max_fitted=40)
+SEARCHING = replace(POLICY, search=1.5, max_fitted=40, sure=0.85)
 
 
 def searches(txn: Transaction) -> list[int]:
@@ -266,13 +267,36 @@ def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_a
     assert not any(job.search for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
 
 
+def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    first = publish(txn, replace(output(ReconJob(1, 20, 0, 1.0)), certainty=0.84))
+    worse = replace(output(ReconJob(1, 30, 1, 1.5, attempt=1), loss=0.9, baseline=0.5), warm=True, certainty=0.99)
+    assert publish(txn, worse).outcome == "candidate"
+    assert record_of(txn).certainty == 0.84, "what was not published says nothing of what is"
+    assert searches(txn) == [1]
+    better = replace(output(ReconJob(1, 30, 1, 1.5, attempt=2), loss=0.1), warm=True, certainty=0.85)
+    assert publish(txn, better).outcome == "published" and record_of(txn).certainty == 0.85
+    assert searches(txn) == [] and record_of(txn).searched == 20
+    assert schedule(txn, replace(SEARCHING, sure=1.0), 0.0).jobs[0].search
+    assert roll_back(txn, Rollback(1, first.version), record_of(txn))
+    assert record_of(txn).certainty == 0.84 and searches(txn) == [1]
+
+
+def test_seconds_of_all_attempts_are_added_up_for_a_cluster(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
+    search = replace(output(ReconJob(1, 30, 1, 1.0, attempt=1, search=True), found=False), stands=True, seconds=3.5)
+    publish(txn, search)
+    assert record_of(txn).spent == 1.5 + 3.5
+
+
 def test_a_first_search_may_be_brief_if_the_cluster_can_grow_into_another(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=28))
     txn.put(CLUSTER_MICROS, (1, 1), b"")
     for image in range(26):
         txn.put(MICRO_SAMPLES, (1, image), b"")
     job, policy = ReconJob(1, 26, 0, 1.0), replace(SEARCHING, max_images=100)
-    assert recon_input(txn, job, policy).brief, "with 39 images it will be searched again"
+    assert recon_input(txn, job, policy).brief, "with 39 images it will be searched again, if need be"
     assert not recon_input(txn, job, replace(POLICY, max_images=100)).brief, "published shapes are never searched anew"
     txn.put(MICRO_SAMPLES, (1, 26), b"")
     assert not recon_input(txn, job, policy).brief, "a fit sees 40 images, and no more"
@@ -309,7 +333,7 @@ def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_m
     result = replace(output(job, found=False), stands=True, reason="nothing better")
     report = publish(txn, result)
     assert (report.outcome, report.version, report.search, report.reason) == ("stands", 2, True, "nothing better")
-    after = msgspec.structs.replace(before, attempts=3, searched=30, turn=3)
+    after = msgspec.structs.replace(before, attempts=3, searched=30, turn=3, spent=before.spent + result.seconds)
     assert record_of(txn) == after and txn.count(SHAPES) == 2 and txn.counters().reconstructions == 3
     assert searches(txn) == [] and publish(txn, result).outcome == "stale" and record_of(txn) == after
 

@@ -13,7 +13,7 @@ import trimesh
 from index.summaries import ChangeSummary
 from ops.bench import rebuilt as baseline
 from ops.bench.cluster.descriptors import Described
-from ops.bench.curve import area, curve, measures_of, rises, run
+from ops.bench.curve import area, curve, diluted, measures_of, rises, run
 from ops.bench.rebuilt import Settings, doublings
 from ops.bench.truth import load_truth
 from ops.bench.worth import Held, Point
@@ -53,6 +53,14 @@ def test_the_area_is_the_mean_height() -> None:
     assert area([], 0) == 0
 
 
+def test_what_is_held_is_diluted_by_images_that_come_without_a_shape() -> None:
+    assert diluted([(0, 0.0), (50, 1.0)], 100) == pytest.approx(0.5 * np.log(2))
+    every = [(image, 50 / image) for image in range(50, 100)]
+    assert diluted(every, 100) == pytest.approx(0.5 * np.log(2)), "however often one looks"
+    assert diluted([(10, 0.4), (20, 0.2), (20, 0.8)], 40) == pytest.approx((4 + 16) * np.log(2) / 40)
+    assert diluted([(40, 0.4), (80, 0.9)], 40) == 0 and diluted([], 0) == 0
+
+
 def test_a_level_that_rises_is_counted_unless_a_person_chose_it() -> None:
     def version(cluster: int, level: float, judge: str = "held_out", outcome: str = "published") -> Any:
         return SimpleNamespace(id=cluster, level=level, judge=judge, outcome=outcome)
@@ -65,8 +73,8 @@ def test_a_level_that_rises_is_counted_unless_a_person_chose_it() -> None:
 
 def test_the_baseline_stands_beside_each_figure_it_has() -> None:
     ours, theirs = [Point(0, 0, 0.0, 0.0), Point(80, 60, 0.6, 0.5)], [Point(0, 0, 0, 0), Point(80, 200, 0.3, 0.25)]
-    versions: list[Any] = [SimpleNamespace(id=1, level=0.5, judge="fit", outcome="published", seconds=20.0)]
-    alone, beside = measures_of(ours, versions, None), measures_of(ours, versions, theirs)
+    versions: list[Any] = [SimpleNamespace(id=1, level=0.5, judge="fit", outcome="published")]
+    alone, beside = measures_of(ours, versions, 20.0, None), measures_of(ours, versions, 20.0, theirs)
     assert not any(measure.baselines for measure in alone)
     ratios = {measure.name: measure.ratio(name) for measure in beside for name in measure.baselines}
     assert ratios["F-score of all images at the end"] == pytest.approx(2)

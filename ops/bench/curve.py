@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def run(data: Path, state: Path, settings: Settings | None, tell: Tell) -> Repor
     truth = load_truth(data)
     with closing(open_library(state)) as library:
         snapshot, judge = take_snapshot(library, truth), Judge(truth)
-        versions = list(_versions(library))
+        clusters = list(_clusters(library))
+        versions = [version for cluster in clusters for version in library.versions(cluster.id)]
         changes = list(every(lambda after: library.changes(after=after, limit=MAX_LIMIT)))
         published = [version for version in versions if version.outcome == "published"]
         held = {(v.id, v.version): _held(library, v, snapshot, truth, judge) for v in published}
@@ -52,23 +54,31 @@ def run(data: Path, state: Path, settings: Settings | None, tell: Tell) -> Repor
         "images": points[-1].images, "versions": len(versions), "published": len(published),
         "seconds of the run": points[-1].seconds,
     }  # fmt: skip
-    measures = measures_of(points, versions, rebuilt)
+    measures = measures_of(points, versions, sum(cluster.seconds for cluster in clusters), rebuilt)
     return Report(f"{data.name}: the library as the stream goes on", measures, facts)
 
 
 def measures_of(
-    points: Sequence[Point], versions: Sequence[ShapeSummary], rebuilt: Sequence[Point] | None
+    points: Sequence[Point], versions: Sequence[ShapeSummary], spent: float, rebuilt: Sequence[Point] | None
 ) -> list[Measure]:
-    """Areas and ends of the curve beside the baseline's; the seconds of the latter's last point are all it spent."""
+    """Areas and ends of the curve beside the baseline's.
+
+    Args:
+        points: of the library.
+        versions: of its shapes.
+        spent: seconds of its reconstructions, those that came to nothing better among them.
+        rebuilt: the baseline's points; the seconds of the last are all it spent.
+    """
     images, seconds = points[-1].images, points[-1].seconds
 
     def beside(name: str, value: Callable[[Sequence[Point]], float], better: Better = "higher") -> Measure:
         return Measure(name, value(points), better, {_REBUILT: value(rebuilt)} if rebuilt else {})
 
-    spent = sum(version.seconds for version in versions)
     return [
-        beside("area under the F-score, by images", lambda of: area([(p.images, p.fscore) for p in of], images)),
-        beside("area under the cameras < 30°, by images", lambda of: area([(p.images, p.right) for p in of], images)),
+        beside("area under the F-score, by images", lambda of: diluted([(p.images, p.fscore) for p in of], images)),
+        beside(
+            "area under the cameras < 30°, by images", lambda of: diluted([(p.images, p.right) for p in of], images)
+        ),
         beside("F-score of all images at the end", lambda of: of[-1].fscore),
         beside("cameras < 30° of all images at the end", lambda of: of[-1].right),
         Measure("area under the F-score, by time", area([(p.seconds, p.fscore) for p in points], seconds)),
@@ -104,6 +114,18 @@ def area(steps: Sequence[tuple[float, float]], end: float) -> float:
     return float((np.diff(places) * heights).sum() / end) if end else 0.0
 
 
+def diluted(steps: Sequence[tuple[int, float]], end: int) -> float:
+    """Mean height of a curve over images committed, where each height is a mean over them.
+
+    What is held stays as it is until the next step while images that have no shape yet go on coming, so that between
+    two steps the height falls as one over their number.
+    """
+    places = [min(place, end) for place, _ in steps] + [end]
+    held = [place * height for place, height in steps]
+    parts = (total * log(there / here) for total, here, there in zip(held, places, places[1:], strict=False) if here)
+    return sum(parts) / end if end else 0.0
+
+
 def rises(versions: Iterable[ShapeSummary]) -> int:
     """Publications whose level, the first loss times all held-out ratios, is above that of the one before."""
     levels: dict[int, float] = {}
@@ -121,15 +143,14 @@ def _ended(change: ChangeSummary) -> tuple[int, ...]:
     return (change.cluster,) if change.kind in ("dissolved", "deleted") and change.cluster is not None else ()
 
 
-def _versions(library: Library) -> Iterator[ShapeSummary]:
-    """Every version of every cluster that ever was, in order."""
+def _clusters(library: Library) -> Iterator[ClusterSummary]:
+    """Every cluster that ever was, by id: the open ones, then the others."""
     for retired in (False, True):
 
         def page(after: str | None, retired: bool = retired) -> Page[ClusterSummary]:
             return library.clusters(order="id", retired=retired, after=after, limit=MAX_LIMIT)
 
-        for cluster in every(page):
-            yield from library.versions(cluster.id)
+        yield from every(page)
 
 
 def _held(library: Library, version: ShapeSummary, snapshot: Snapshot, truth: Truth, judge: Judge) -> Held:
