@@ -16,6 +16,7 @@ from index.vectors import VectorIndex
 
 CHUNK = 4096
 """Vectors read and added at once; bounds memory and the time of a step."""
+_NO_VECTORS = np.zeros((0, 0), np.float32)
 
 
 class Regrowth:
@@ -72,14 +73,20 @@ class Regrowth:
         return np.concatenate(parts)
 
 
+def newer(store: Store, last: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids ``(N,)`` and vectors ``(N, D)`` of the first images behind an id, ``count`` at most; of none ``(0, 0)``."""
+    with store.read() as txn:
+        rows = list(islice(txn.scan(VECTORS, start=last + 1), count))
+    vectors = decode_vector(b"".join(raw for _, raw in rows)).reshape(len(rows), -1) if rows else _NO_VECTORS
+    return np.array([key[0] for key, _ in rows], np.int64), vectors
+
+
 def add_chunk(index: VectorIndex, store: Store, count: int = CHUNK) -> bool:
     """Adds the next stored vectors behind the greatest id that the index has had; False once there are no more."""
-    with store.read() as txn:
-        rows = list(islice(txn.scan(VECTORS, start=index.last_id + 1), count))
-    if rows:
-        vectors = decode_vector(b"".join(raw for _, raw in rows)).reshape(len(rows), -1)
-        index.add(np.array([key[0] for key, _ in rows], np.int64), vectors)
-    return len(rows) == count
+    ids, vectors = newer(store, index.last_id, count)
+    if len(ids):
+        index.add(ids, vectors)
+    return len(ids) == count
 
 
 def catch_up(index: VectorIndex, store: Store) -> None:

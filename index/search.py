@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Lock
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from index.cache import FILE
 from index.kinds import SHORTLIST
 from index.library import Library
-from index.regrowth import Regrowth, catch_up
+from index.regrowth import Regrowth
 from index.summaries import ClusterSummary, QueryHit
 from index.tables import VECTORS
+from index.tail import Tail
+from index.threads import one_thread
 from index.vectors import VectorIndex
 from ops.errors import ConfigError, StateError
 from ops.logs import get_logger
@@ -35,22 +38,24 @@ class _Tally:
 class SimilaritySearch:
     """Nearest clusters by the descriptors of their images, always up to date with the library.
 
-    Keeps a vector index of its own, which takes in the images stored since the last call. Of a library of more than a
-    few images it holds only the descriptors' main components: those that seem nearest by them are compared by the whole
-    descriptors, read from the store. If the writer has saved such an index, it begins with that one. When the library
-    has outgrown its index, it takes over what the writer has saved since, or each query takes a short step of making a
-    new one. Safe to call from several threads.
+    Keeps a vector index of its own, and beside it the newest descriptors, which it takes in once there are many. Of a
+    library of more than a few images the index holds only the descriptors' main components: those that seem nearest by
+    them are compared by the whole descriptors, read from the store. If the writer has saved such an index, it begins
+    with that one. When the library has outgrown its index, it takes over what the writer has saved since, or each query
+    takes a short step of making a new one. A query takes one thread: looking for a single vector, two are no faster,
+    and wait for each other while the daemon has the other cores. Safe to call from several threads.
     """
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._index: VectorIndex | None = None
+        self._tail = Tail(0)
         self._deletions = 0
         self._regrowth: Regrowth | None = None
         self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._index) if self._index is not None else 0
+        return len(self._index) + len(self._tail) if self._index is not None else 0
 
     def query(self, vector: NDArray[np.float32], k: int = 50) -> list[QueryHit]:
         """Clusters of the ``k`` nearest images, by best cosine similarity, then by votes.
@@ -76,7 +81,7 @@ class SimilaritySearch:
         Raises:
             ConfigError: the descriptor is not as long as the library's.
         """
-        with self._lock:
+        with self._lock, one_thread():
             self._catch_up()
             if self._index is None:
                 return np.zeros(0, np.float32), []
@@ -84,37 +89,51 @@ class SimilaritySearch:
                 raise ConfigError(f"the library's descriptors have {self._index.dim} numbers, not {len(vector)}")
             return self._nearest(self._index, np.asarray(vector, np.float32), k)
 
-    def bare(self, vector: NDArray[np.float32], k: int) -> None:
-        """Looks in the vector index alone, as a query for ``k`` images does: what a query is measured against."""
-        with self._lock:
+    def bare(self, vector: NDArray[np.float32], k: int, *, one: bool = True) -> None:
+        """Looks in the vector index alone, as a query for ``k`` images does: what a query is measured against.
+
+        Args:
+            vector: ``(D,)`` unit descriptor.
+            k: images.
+            one: with one thread, as a query does; else with as many as FAISS takes.
+        """
+        with self._lock, one_thread() if one else nullcontext():
             if self._index is not None:
                 self._index.search(vector[None], k if self._index.exact else SHORTLIST * k)
 
     def _nearest(
         self, index: VectorIndex, vector: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.float32], list[int]]:
-        found_scores, ids = index.search(vector[None], k if index.exact else SHORTLIST * k)
-        held = ids[0] >= 0
-        if index.exact:
-            return found_scores[0][held], ids[0][held].tolist()
-        samples, rows = self._library.vectors_of(ids[0][held].tolist())
-        if not samples:
-            return np.zeros(0, np.float32), []
-        scores = rows @ vector
+        scores, samples = self._indexed(index, vector, k)
+        if len(self._tail):
+            newest, theirs = self._tail.scores(vector)
+            scores, samples = np.concatenate([scores, newest]), samples + theirs
         best = np.argsort(-scores, kind="stable")[:k]
         return scores[best], [samples[place] for place in best]
 
+    def _indexed(
+        self, index: VectorIndex, vector: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Those of the index that may be among the nearest, by their whole descriptors."""
+        scores, ids = index.search(vector[None], k if index.exact else SHORTLIST * k)
+        held = ids[0] >= 0
+        if index.exact:
+            return scores[0][held], ids[0][held].tolist()
+        samples, rows = self._library.vectors_of(ids[0][held].tolist())
+        return (rows @ vector if samples else np.zeros(0, np.float32)), samples
+
     def _catch_up(self) -> None:
-        store = self._library.store
-        if self._index is None:
-            self._index = self._first()
-        if self._index is None:
+        index = self._first() if self._index is None else self._grown(self._index)
+        if index is None:
             return
-        self._index = self._grown(self._index)
-        catch_up(self._index, store)
+        if index is not self._index:
+            self._index, self._tail = index, Tail(index.dim)
+        self._tail.follow(index, self._library.store)
         deletions = self._library.deletions()
         if deletions != self._deletions:
-            self._index.remove(np.array(self._library.deleted(), np.int64))
+            gone = np.array(self._library.deleted(), np.int64)
+            index.remove(gone)
+            self._tail.remove(gone)
             self._deletions = deletions
 
     def _first(self) -> VectorIndex | None:

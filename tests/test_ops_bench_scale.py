@@ -54,8 +54,8 @@ def test_what_is_filled_is_a_library_that_goes_on(filled: tuple[Path, Filled], t
     assert recall_of(library, search, queries) == 1.0
     search._index.remove(np.arange(0, 1500, 2))  # type: ignore[union-attr]  # what a bad index would look like
     assert recall_of(library, search, queries) < 0.8
-    asked, bare = in_turns(search, queries, 0.1)
-    assert len(asked) == len(bare) > 0
+    asked, bare, threads = in_turns(search, queries, 0.1)
+    assert len(asked) == len(bare) == len(threads) > 0
     library.close()
 
 

@@ -16,7 +16,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import faiss
 import httpx
 import numpy as np
 import psutil
@@ -27,6 +26,7 @@ from index.backbones import Backbone, load_backbone
 from index.library import open_library
 from index.search import SimilaritySearch
 from index.stream.decode import decode_image
+from index.threads import one_thread
 from ops.bench.ball import publish_ball
 from ops.bench.crowd import Crowd
 from ops.bench.pages import serving
@@ -204,14 +204,13 @@ def _ingesting(folder: Path, images: int, dim: int) -> Iterator[None]:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    cores, threads = os.sched_getaffinity(0), faiss.omp_get_max_threads()
+    cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
-    faiss.omp_set_num_threads(1)
     try:
-        yield
+        with one_thread():
+            yield
     finally:
         os.sched_setaffinity(0, cores)
-        faiss.omp_set_num_threads(threads)
 
 
 def _ask(client: httpx.Client, raw: bytes, register: int) -> bool:

@@ -40,6 +40,7 @@ from ops.errors import StateError
 RATIO, OVER_RIVER, RECALL, READY_S, OVER_FAISS, KEPT = 1.5, 100.0, 0.95, 60.0, 2.0, 0.99
 _NEIGHBOURS, _QUERIES = 10, 200
 _VOTES = 50
+_THREADED = "bare search with FAISS's threads"
 _EXACT_BLOCK = 8192
 _CLUSTERS_OF_RIVER = 120
 _RADIUS = 0.8  # of DBSTREAM's micro-clusters: it finds one for each cluster of pictures
@@ -179,7 +180,7 @@ def beside_ingest(folder: Path, library: Library, settings: Settings, tell: Tell
     tell(f"queries are ready after {begin:.1f} s, recall {recall:.3f}")
     with _ingesting(folder, settings) as restarted:
         before = len(search)
-        asked, bare = in_turns(search, queries, settings.seconds)
+        asked, bare, threads = in_turns(search, queries, settings.seconds)
         search.query(queries[0])
         tell(f"{len(search) - before:,} images were stored during {len(asked):,} queries")
     measures = [
@@ -188,23 +189,28 @@ def beside_ingest(folder: Path, library: Library, settings: Settings, tell: Tell
         Measure("start of queries until the first answer, s", begin, "lower", {"to reach": READY_S}),
     ]
     for share in (50, 99):
-        ours, theirs = _share(asked, share), _share(bare, share)
-        name = f"query p{share} during ingest, over a bare search"
-        measures.append(Measure(name, ours / theirs, "lower", {"to reach": OVER_FAISS}))
-        measures.append(Measure(f"query p{share} during ingest, ms", ours, "lower", {"bare search": theirs}))
+        ours, theirs = _share(asked, share), {"bare search": _share(bare, share), _THREADED: _share(threads, share)}
+        for rival, its in theirs.items():
+            name = f"query p{share} during ingest, over a {rival}"
+            measures.append(Measure(name, ours / its, "lower", {"to reach": OVER_FAISS}))
+        measures.append(Measure(f"query p{share} during ingest, ms", ours, "lower", theirs))
     return measures
 
 
-def in_turns(search: SimilaritySearch, queries: NDArray[np.float32], seconds: float) -> tuple[list[float], list[float]]:
-    """Seconds that queries, and bare searches in the same index, took, in turns."""
+def in_turns(
+    search: SimilaritySearch, queries: NDArray[np.float32], seconds: float
+) -> tuple[list[float], list[float], list[float]]:
+    """Seconds that queries took, and bare searches in the same index with one thread and with FAISS's, in turns."""
     asked: list[float] = []
     bare: list[float] = []
+    threads: list[float] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until or not asked:
         vector = queries[len(asked) % len(queries)]
         bare.append(_timed(lambda vector=vector: search.bare(vector, _VOTES)))  # type: ignore[misc]
+        threads.append(_timed(lambda vector=vector: search.bare(vector, _VOTES, one=False)))  # type: ignore[misc]
         asked.append(_timed(lambda vector=vector: search.query(vector, _VOTES)))  # type: ignore[misc]
-    return asked, bare
+    return asked, bare, threads
 
 
 def recall_of(library: Library, search: SimilaritySearch, queries: NDArray[np.float32]) -> float:
