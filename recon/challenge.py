@@ -21,7 +21,6 @@ from recon.em import Model, assign_folds
 from recon.given import check_views, prepare, usable
 from recon.guess import prior_of
 from recon.progress import ProgressCallback, Reporter
-from recon.refine import polish
 from recon.result import Reconstruction
 from recon.types import Views
 from recon.untangle import untangled
@@ -81,14 +80,10 @@ def challenge(
 def _rival(
     known: Hypotheses, model: Model, views: Views, config: ReconConfig, generator: torch.Generator, report: Reporter
 ) -> Found | None:
-    """What fits better than the known solution, polished; None if nothing does."""
+    """What fits better than the known solution; None if nothing does."""
     draft = config.drafted()
     rivals, judged = finalists(model, draft, views, generator, report.part(0.05, 0.6), Checkpoint())
     best = best_fit(join(known, rivals), judged, views, draft.trial, generator, report.span("contest", 0.6, 0.75))
     folds = assign_folds(len(views), config.fine.folds, generator, known.angles.device)
-    kept = torch.equal(best.angles, known.angles)
-    if not kept:
-        tick = report.span("polish", 0.75, 0.8)
-        best = polish(best, model, folds, config.fine.resolution, config.polish_rounds, generator, tick)
-    poses = untangled(best, judged, views, folds, config, generator, report.span("untangle", 0.8, 0.85))
-    return None if kept and torch.equal(poses.angles, known.angles) else Found(poses, folds)
+    poses = untangled(best, judged, views, folds, config, generator, report.span("untangle", 0.75, 0.85))
+    return None if torch.equal(poses.angles, known.angles) else Found(poses, folds)

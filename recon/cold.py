@@ -17,9 +17,8 @@ from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
 from recon.halfturn import REACH, apply_half_turns, find_half_turns
-from recon.progress import Reporter, portion
+from recon.progress import Reporter
 from recon.realign import realign
-from recon.refine import polish
 from recon.starts import grouped_starts, guessed_starts
 from recon.types import Views
 from recon.untangle import untangled
@@ -133,9 +132,7 @@ def _settled(
 ) -> Hypotheses:
     if config.realign.rounds:
         return realign(poses, model, views, config.realign, generator, tick)
-    resolution, rounds = config.fine.resolution, config.polish_rounds
-    poses = polish(poses, model, folds, resolution, rounds, generator, portion(tick, 0.0, 0.5))
-    return untangled(poses, model, views, folds, config, generator, portion(tick, 0.5, 1.0))
+    return untangled(poses, model, views, folds, config, generator, tick)
 
 
 def _search(

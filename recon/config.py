@@ -11,6 +11,7 @@ Effort = Literal["draft", "quick", "full"]
 Symmetry = Literal["mirror", "none"]
 FieldKind = Literal["voxel", "tensorf", "mlp"]
 Recipe = Literal["shapelode", "3dminer"]
+_BRIEF = 0.6  # share of the steps of the joint refinement where a search is a draft's
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,6 @@ class ReconConfig:
         fine: the best of those and of their half-turned rivals, on the finest: the finalists of a search.
         trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
         realign: views of the chosen hypothesis searched anew against refined fields.
-        polish_rounds: rounds of continuous pose refinement instead, where nothing is searched anew.
         joint: refinement of its field and cameras by gradients; a warm start takes three quarters of its steps.
         mesh_resolution: voxels along a side of the final carved volume.
         min_score: mean held-out score below which the verdict is ``thin_evidence``.
@@ -136,7 +136,6 @@ class ReconConfig:
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
-    polish_rounds: int = 2
     joint: JointStage = JointStage(150, 48, 8000, 8)
     mesh_resolution: int = 64
     min_score: float = 0.1
@@ -163,12 +162,13 @@ class ReconConfig:
             raise ConfigError(f"elevations must rise within -90 to 90 degrees, not {self.elevations}")
 
     def drafted(self) -> ReconConfig:
-        """The same with the searches of a draft: for a rival to a known shape, or where one will be looked for."""
+        """The same with the searches of a draft, and fewer steps: for a rival, or where one will be looked for."""
         draft = _PRESETS["draft"]
         trial = replace(draft["trial"], field=self.trial.field)
+        joint = replace(self.joint, steps=round(_BRIEF * self.joint.steps))
         return replace(
             self, coarse=draft["coarse"], medium=draft["medium"], fine=draft["fine"], led_starts=draft["led_starts"],
-            trial=trial,
+            trial=trial, joint=joint,
         )  # fmt: skip
 
     @classmethod
@@ -209,7 +209,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(2, 2, 4, 24, 5, 20, 128, tilt=0.7),
         "fine": Stage(1, 1, 5, 36, 6, 28, 128, tilt=0.5),
         "trial": JointStage(30, 24, 3000, 8),
-        "polish_rounds": 1,
         "joint": JointStage(60, 32, 6000, 8),
         "mesh_resolution": 48,
     },
@@ -220,7 +219,6 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, tilt=0.7),
         "fine": Stage(6, 4, 5, 36, 6, 32, 128, tilt=0.5),
         "trial": JointStage(80, 40, 8000, 8),
-        "polish_rounds": 4,
         "joint": JointStage(300, 48, 12800, 16),
         "mesh_resolution": 80,
     },

@@ -1,29 +1,24 @@
-"""Continuous refinement of poses and frames once the hypothesis is chosen.
+"""Agreement of views with volumes, and continuous refinement of poses against one.
 
-Each view tries random perturbations of its own pose, with shrinking steps, against the volume without its
-fold, and keeps what scores higher. Roll, scale and offset, which the exhaustive search leaves to the priors,
-become free here.
+Each view tries random perturbations of its own pose, with shrinking steps, and keeps what scores higher. Roll, scale
+and offset, which the exhaustive search leaves to the priors, become free here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from recon.em import Model, doubt, render_features
+from recon.em import Model, render_features
 from recon.evidence import Evidence
-from recon.volume import Hypotheses, Volumes, build_volumes
+from recon.volume import Hypotheses, Volumes
 
-_TRIALS = 11  # perturbations that a view tries in each step
-_PAIRS = 5  # opposite ones that it tries instead where it is placed once and for all
+_PAIRS = 5  # opposite perturbations that a view tries in each step
 _STEPS = (1.0, 0.7, 0.5, 0.3, 0.2)
 _SPREAD = (math.radians(10), math.radians(7), math.radians(3), 0.06, 0.05, 0.05)
-
-Perturb = Callable[[int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +113,7 @@ def judge_held_out(volumes: Volumes, poses: Hypotheses, folds: Tensor, model: Mo
     return HeldOut(*parts)
 
 
-def independent(count: int, generator: torch.Generator) -> Tensor:
-    """Perturbations ``(count, T, 6)`` that have nothing to do with each other."""
-    # The first is drawn for nothing, as when the pose itself was tried again in its place: a seed gives what it gave.
-    return torch.randn(count, 1 + _TRIALS, 6, generator=generator)[:, 1:]
-
-
-def opposite(count: int, generator: torch.Generator) -> Tensor:
+def _opposite(count: int, generator: torch.Generator) -> Tensor:
     """Perturbations ``(count, T, 6)`` in opposite pairs: where one way is worse, the other is mostly better.
 
     Antithetic variates (Hammersley & Morton, "A new Monte Carlo technique", Mathematical Proceedings of the Cambridge
@@ -142,7 +131,6 @@ def wiggle(
     evidence: Evidence,
     model: Model,
     generator: torch.Generator,
-    perturb: Perturb = independent,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Perturbs poses ``(n, 3)`` and frames ``(n, 3)``, keeps the best; returns both and the score ``(n,)``.
 
@@ -154,7 +142,6 @@ def wiggle(
         evidence: the ``n`` views.
         model: camera model.
         generator: source of the perturbations.
-        perturb: draws ``(n, T, 6)`` standard normal ones of so many views.
     """
     spread = angles.new_tensor(_SPREAD)
     low, high = model.elevations
@@ -162,7 +149,7 @@ def wiggle(
     pose[:, 1] = pose[:, 1].clamp(low, high)
     score = _meet(occupancy, features, pose[:, None, :3], pose[:, None, 3:], evidence, model).score
     for step in _STEPS:
-        noise = perturb(len(pose), generator).to(pose.device) * (spread * step)
+        noise = _opposite(len(pose), generator).to(pose.device) * (spread * step)
         trial = pose[:, None] + noise
         trial[..., 1] = trial[..., 1].clamp(low, high)
         trial[..., 3] = pose[:, None, 3] * noise[..., 3].exp()
@@ -170,32 +157,3 @@ def wiggle(
         score, best = torch.cat([score, found.score], 1).max(1, keepdim=True)
         pose = torch.cat([pose[:, None], trial], 1)[rows, best[:, 0]]
     return pose[:, :3], pose[:, 3:], score[:, 0]
-
-
-def polish(
-    poses: Hypotheses,
-    model: Model,
-    folds: Tensor,
-    resolution: int,
-    rounds: int,
-    generator: torch.Generator,
-    tick: Callable[[float], None],
-) -> Hypotheses:
-    """Alternates the M-step and continuous refinement of one hypothesis; frames stay where they settle."""
-    for done in range(rounds):
-        volumes = build_volumes(poses, model.evidence, folds, resolution, model.distance, model.mirror, settle=False)
-        angles, frame, score = (x.clone() for x in (poses.angles, poses.frame, poses.score))
-        for fold in range(int(folds.max()) + 1):
-            m = (folds == fold).nonzero()[:, 0]
-            angles[0, m], frame[0, m], score[0, m] = wiggle(
-                volumes.occupancy[0, fold],
-                volumes.features[0, fold],
-                angles[0, m],
-                frame[0, m],
-                model.evidence.select(m),
-                model,
-                generator,
-            )
-        poses = replace(poses, angles=angles, frame=frame, score=score, weight=doubt(score, model.evidence.usable))
-        tick((done + 1) / rounds)
-    return poses

@@ -18,7 +18,7 @@ from recon.config import ReconConfig
 from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
 from recon.guess import Prior, lean_up, leant, prior_of
-from recon.refine import judge, opposite, wiggle
+from recon.refine import judge, wiggle
 from recon.render import framing
 from recon.result import Reconstruction, Shape
 from recon.types import Cameras, Views
@@ -94,7 +94,7 @@ def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, con
         bias = None if prior is None else _TILT * lean_up(prior, candidates)
         best = leant(scores, bias).argmax(1)
         start = candidates[best], frame[0, best]
-        angles, frames, _ = wiggle(occupancy, features, *start, evidence, placing, generator, opposite)
+        angles, frames, _ = wiggle(occupancy, features, *start, evidence, placing, generator)
         score = judge(occupancy, features, angles[:, None], frames[:, None], evidence, model).score[:, 0]
         typical = 1 - shape.quality.loss
         weight = ((score >= STRANGER_SHARE * typical) & evidence.usable).to(score.dtype)

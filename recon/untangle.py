@@ -20,7 +20,6 @@ from recon.contest import best_fit
 from recon.em import Model, run_stage
 from recon.halfturn import REACH, apply_half_turns, consistency, minority, odd_agreement
 from recon.progress import portion
-from recon.refine import polish
 from recon.types import Views
 from recon.volume import Hypotheses, build_volumes, join
 
@@ -44,7 +43,7 @@ def untangled(
     """The hypothesis or, where its views lie both ways round, a rival in which they lie one way, if that fits.
 
     Args:
-        poses: one hypothesis, polished.
+        poses: one hypothesis.
         model: views and camera model; its prior, if there is one, has a say.
         views: the same views.
         folds: ``(N,)`` fold of each view.
@@ -87,8 +86,7 @@ def _turned(
         if (found := consistency(agreement)) > most:
             best, most = poses, found
         tick((done + 1) / (_TURNS + 1))
-    resolution, rounds = config.fine.resolution, config.polish_rounds
-    return polish(best, model, folds, resolution, rounds, generator, lambda fraction: None)
+    return best
 
 
 def _agreement(poses: Hypotheses, model: Model, folds: Tensor, config: ReconConfig) -> Tensor:

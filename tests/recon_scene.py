@@ -193,7 +193,6 @@ SMALL = ReconConfig(
     fine=Stage(2, 2, 3, 36, 4, 20, 24),
     trial=JointStage(20, 24, 3000, 4),
     realign=Realignment(1, JointStage(20, 24, 3000, 4), azimuths=36, elevations=4, resolution=20),
-    polish_rounds=1,
     joint=JointStage(60, 28, 4000, 8),
     mesh_resolution=40,
 )

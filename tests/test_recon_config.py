@@ -13,7 +13,7 @@ def test_each_effort_tries_harder_than_the_one_before() -> None:
     assert presets[1] == ReconConfig() and [preset.effort for preset in presets] == ["draft", "quick", "full"]
     for less, more in pairwise(presets):
         assert less.coarse.hypotheses < more.coarse.hypotheses and less.led_starts < more.led_starts
-        assert less.joint.steps < more.joint.steps and less.polish_rounds < more.polish_rounds
+        assert less.joint.steps < more.joint.steps
 
 
 def test_unknown_effort_is_refused() -> None:

@@ -92,7 +92,7 @@ def test_a_warm_start_begins_between_votes_and_the_density_of_the_version_before
         return refine_jointly(poses, model, logits, stage, *rest)
 
     monkeypatch.setattr(joint, "refine_jointly", noted)
-    short = replace(SMALL, joint=replace(SMALL.joint, steps=4), polish_rounds=0)
+    short = replace(SMALL, joint=replace(SMALL.joint, steps=4))
     for density in (first.shape.field.density, NO_DENSITY, np.full((8, 8, 8), 255, np.uint8)):
         shape = with_density(first.shape, density, first.shape.field.place)
         reconstruct(scene.views, short, warm=replace(first, shape=shape))
