@@ -64,7 +64,8 @@ class Checkpoint:
             generator.set_state(self._kept[f"{name}.{_GENERATOR}"])
             return Hypotheses(*(self._kept[key].to(self._device) for key in names.values()))
         done = work()
-        self._kept |= {key: getattr(done, field).cpu().contiguous() for field, key in names.items()}
+        # Copies: a step may hand on what the one before it found, and a file holds no tensor twice.
+        self._kept |= {key: getattr(done, field).cpu().contiguous().clone() for field, key in names.items()}
         self._kept[f"{name}.{_GENERATOR}"] = generator.get_state()
         self._write(self._path)
         return done

@@ -60,6 +60,18 @@ def test_an_interrupted_search_goes_on_where_it_was_to_the_same_result(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_step_may_hand_on_what_the_one_before_it_found(tmp_path: Path) -> None:
+    file, generator = tmp_path / "kept.safetensors", torch.Generator()
+    found = Hypotheses(torch.ones(1, 4, 3), torch.zeros(1, 4, 3), torch.ones(1, 4), torch.ones(1, 4))
+    first = Checkpoint(file)
+    handed = first.step("settle", generator, lambda: first.step("contest", generator, lambda: found))
+    assert handed is found
+    kept = Checkpoint(file)
+    for name in ("contest", "settle"):
+        again = kept.step(name, generator, lambda: pytest.fail("what was done is done again"))
+        assert torch.equal(again.angles, found.angles) and torch.equal(again.score, found.score)
+
+
 def test_other_views_or_another_seed_begin_anew(tmp_path: Path) -> None:
     names = set()
     for views, seed in ((VIEWS, 0), (VIEWS, 1), (make_scene(16, seed=1).views, 0)):
