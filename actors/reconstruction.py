@@ -23,6 +23,7 @@ from index.backbones import Backbone, load_backbone
 from index.codec import decode_crop, decode_mask
 from index.form import pack, spectrum
 from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
+from index.records import CameraRecord
 from ops.faults import reach
 from recon import (
     Cameras,
@@ -35,6 +36,7 @@ from recon import (
     fitted_rows,
     mesh_to_bytes,
     reconstruct,
+    register,
     render_preview,
 )
 
@@ -66,7 +68,9 @@ class Workshop:
     def _run(self, given: ReconInput) -> ReconOutput:
         began, kind = time.perf_counter(), torch.device(self._device).type
         reach("recon.before")
-        if given.job.search and not given.held_out:
+        if given.job.kind == "register":
+            return self._registered(given, began, kind)
+        if given.job.kind == "search" and not given.held_out:
             reason = "no image could judge what a search finds"
             return _shapeless(given, "shape", reason, time.perf_counter() - began, kind, stands=True)
         views = self._views(given)
@@ -100,7 +104,7 @@ class Workshop:
         known = [start for start in starts if start.verdict == "shape"]
         begins: list[Reconstruction | None] = [*known] or [None]
         seed = self._options.seed
-        if given.job.search and known:
+        if given.job.kind == "search" and known:
             return challenge(views, known[0], config, seed=seed, device=self._device), False
         if given.brief and not known:  # a continued shape is built as finely as ever
             config = config.drafted()
@@ -109,6 +113,17 @@ class Workshop:
             reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept) for start in begins
         ]
         return min(results, key=lambda found: found.shape.quality.loss if found.shape else inf), bool(known)
+
+    def _registered(self, given: ReconInput, began: float, kind: str) -> ReconOutput:
+        """Cameras of new images in the published version, which stays as it is."""
+        records: list[CameraRecord] = []
+        if given.samples and given.field is not None:
+            known = Reconstruction.from_bytes(given.field)
+            cameras = register(self._views(given), known, seed=self._options.seed, device=self._device)
+            records = camera_records(given.samples, cameras, ())
+        misfits = tuple(camera.sample for camera in records if camera.weight == 0) if self._options.hand_back else ()
+        output = _shapeless(given, "shape", "", time.perf_counter() - began, kind)
+        return replace(output, cameras=records, misfits=misfits, warm=True)
 
     def _misfits(
         self, shown: Views, judges: NDArray[np.int64], found: Reconstruction, trial: Trial | None

@@ -10,12 +10,15 @@ from actors.answers import Handle, Ref, get
 from actors.crew import Crew
 from daemon.storage_wait import StorageWait
 from daemon.telemetry import Telemetry
-from index.jobs import PublishReport, ReconJob, ReconOutput
+from index.jobs import JobKind, PublishReport, ReconJob, ReconOutput
 from index.schedule import Schedule
 from ops.errors import ShapelodeError, WorkerError
 from ops.logs import get_logger
 
 _log = get_logger("recon")
+_DOING: dict[JobKind, str] = {
+    "fit": "reconstructing from", "search": "searching anew in", "register": "registering the new ones of",
+}  # fmt: skip
 _APART = 20
 """Times as long as a look at all clusters takes, until the next that only images that came make worth while."""
 
@@ -81,8 +84,7 @@ class ReconStage:
             job, actor = self._queue.pop(0), self._idle.pop()
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref, time.monotonic())
-            what = "searching anew in" if job.search else "reconstructing from"
-            _log.info("cluster %s: %s %d images", job.name, what, job.size, extra=_fields(job))
+            _log.info("cluster %s: %s %d images", job.name, _DOING[job.kind], job.size, extra=_fields(job))
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
 
     def refs(self) -> list[Ref]:

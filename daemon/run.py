@@ -293,6 +293,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.search_growth,
             recon.max_views,
             recon.search_below,
+            recon.register_growth,
         ),
         # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,

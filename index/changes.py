@@ -20,6 +20,7 @@ KINDS: dict[str, str] = {
     "published": "a version of a shape was published",
     "candidate": "a version was recorded that is no better than the published one",
     "rolled_back": "a person made an earlier version of a shape the current one, as a new version",
+    "registered": "new images were given cameras of the published version of their cluster's shape",
     "handed_back": "images left a cluster because they fit its shape at no pose",
     "no_shape": "a reconstruction found no shape",
     "failed": "a reconstruction broke",

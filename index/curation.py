@@ -217,7 +217,7 @@ def _drop_versions(txn: Transaction, cluster: int) -> None:
     record = txn.get(CLUSTERS, cluster)
     assert record is not None
     write_cluster(
-        txn, cluster, replace(record, version=0, loss=0.0, at=0, name="", tags=(), pinned=False, certainty=0.0)
+        txn, cluster, replace(record, version=0, loss=0.0, at=0, name="", tags=(), pinned=False, certainty=0.0, posed=0)
     )
     add_counts(txn, published=-sum(version.outcome == "published" for _, version in versions))
 

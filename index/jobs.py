@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from index.records import CameraRecord, Outcome, ShapeVerdict
 
@@ -11,6 +12,10 @@ MESH = "mesh.ply"
 PREVIEW = "preview.png"
 KEYPOINTS = "keypoints.json"
 FORM = "form.bin"
+
+JobKind = Literal["fit", "search", "register"]
+"""What a job is to do: find a first shape or continue the published one; look for a rival to it from nothing; find only
+the cameras of new images in it, which stays as it is."""
 
 
 def named(cluster: int, part: int) -> str:
@@ -34,7 +39,7 @@ class ReconJob:
         growth: size over the size at the last attempt; infinite for the first.
         attempt: attempts before this one; a result is recorded once for each.
         epoch: the cluster's epoch; a result of another epoch is of another cluster.
-        search: the published version is to stand against a search from nothing; else it is continued.
+        kind: what is to be done.
         priority: what it may gain a second, and how long it has waited; see `index.priority`.
         part: part of the library that the cluster is in; -1 in a library in one piece.
     """
@@ -45,7 +50,7 @@ class ReconJob:
     growth: float
     attempt: int = 0
     epoch: int = 0
-    search: bool = False
+    kind: JobKind = "fit"
     priority: float = field(default=0.0, compare=False)
     part: int = -1
 
@@ -141,9 +146,10 @@ class ReconOutput:
 class PublishReport:
     """What became of a reconstruction.
 
-    ``outcome`` is that of a version, or ``stands`` if a search found nothing better, or ``stale``; ``device`` is the
-    kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits were ``moved`` to another
-    cluster, became ``outlier`` or were ``kept``; ``part``, ``attempt`` and ``search`` are as in a job.
+    ``outcome`` is that of a version, or ``stands`` if a search found nothing better, or ``registered`` if the published
+    version has cameras of new images, or ``stale``; ``device`` is the kind it ran on, empty if that is not known;
+    ``handed_back`` says how many of its misfits were ``moved`` to another cluster, became ``outlier`` or were ``kept``;
+    ``part``, ``attempt`` and ``kind`` are as in a job.
     """
 
     cluster: int
@@ -157,12 +163,12 @@ class PublishReport:
     handed_back: dict[str, int] = field(default_factory=dict)
     part: int = -1
     attempt: int = 0
-    search: bool = False
+    kind: JobKind = "fit"
 
     @property
     def start(self) -> str:
-        """What it began from, in a word: ``cold``, ``warm``, or ``search`` for a rival to a published version."""
-        return "search" if self.search else "warm" if self.warm else "cold"
+        """What it was, in a word: a ``cold`` or ``warm`` fit, or the kind of another job."""
+        return self.kind if self.kind != "fit" else "warm" if self.warm else "cold"
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from index.jobs import JobKind
 from index.records import ClusterRecord
 
 _UNKNOWN_S = 60.0  # what a cold start takes on a core or two
@@ -11,7 +12,7 @@ _SEARCH_SHARE = 0.2
 _PATIENCE = 16  # reconstructions of others after which what waits counts twice
 
 
-def priority(record: ClusterRecord, reconstructions: int, search: bool = False) -> float:
+def priority(record: ClusterRecord, reconstructions: int, kind: JobKind = "fit") -> float:
     """Expected gain a second of a reconstruction, times a factor that grows while others are served.
 
     The gain is counted in images times loss: those images that no attempt has seen yet, each worth the held-out loss
@@ -19,16 +20,19 @@ def priority(record: ClusterRecord, reconstructions: int, search: bool = False) 
     failure in a row halves the gain. The factor goes back to one with each attempt and grows without bound, so nothing
     that is due waits for ever: beside ``n`` others that never stop gaining ``b`` a second, one that gains ``a`` waits
     for ``(16 + n) b / a`` reconstructions at most, since none of the others waits for more than the rest of them. A
-    search from nothing sees no new image, but may gain a share of the loss of all.
+    search from nothing sees no new image, but may gain a share of the loss of all. To register images gains a fraction
+    of what a fit gains by them, in about the same fraction of its time.
 
     Args:
         record: a cluster.
         reconstructions: those ever tried in the library.
-        search: its published version is to stand against a search from nothing.
+        kind: what is to be done.
     """
     unseen: float = record.size if record.failures else record.size - record.attempted_size
-    if search:
+    if kind == "search":
         unseen = _SEARCH_SHARE * record.size
+    elif kind == "register":
+        unseen = record.size - record.posed
     room = record.loss if record.version else 1.0
     gain = max(unseen, 1) * room * 0.5**record.failures
     waited = max(reconstructions - record.turn, 0)

@@ -10,6 +10,7 @@ from index.changes import Change, record_changes
 from index.feedback import Restore, hand_back
 from index.jobs import PublishReport, ReconJob, ReconOutput
 from index.judging import Judgement, judge
+from index.posed import add_cameras
 from index.records import ClusterRecord, ShapeRecord
 from index.schedule import Policy
 from index.store import Transaction
@@ -38,6 +39,8 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
     if output.stands:
         return _stands(txn, cluster, output)
+    if job.kind == "register":
+        return _registered(txn, cluster, output, restore)
     judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None, cluster.seeds)
     outcome, reason = judgement.outcome, judgement.reason
     version = _record(txn, output, judgement)
@@ -49,15 +52,32 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         at=txn.counters().next_sample if published else cluster.at, seconds=output.seconds,
         turn=txn.counters().reconstructions + 1, searched=_searched(cluster, output),
         certainty=output.certainty or 0.0 if published else cluster.certainty, spent=cluster.spent + output.seconds,
+        posed=len(output.cameras) if published else cluster.posed,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
     record_changes(txn, [Change(outcome, job.cluster, version=version, detail=reason)])
-    if not published or restore is None:
-        return _report(output, outcome, version, reason)
+    report = _report(output, outcome, version, reason)
+    return _handed_back(txn, output, report, restore) if published else report
+
+
+def _handed_back(
+    txn: Transaction, output: ReconOutput, report: PublishReport, restore: Restore | None
+) -> PublishReport:
+    if restore is None:
+        return report
     misfits = [camera for camera in output.cameras if camera.sample in set(output.misfits)]
-    handed_back = hand_back(txn, job.cluster, version, misfits, restore)
-    return replace(_report(output, outcome, version, reason), handed_back=handed_back)
+    return replace(report, handed_back=hand_back(txn, output.job.cluster, report.version, misfits, restore))
+
+
+def _registered(
+    txn: Transaction, cluster: ClusterRecord, output: ReconOutput, restore: Restore | None
+) -> PublishReport:
+    """Gives new images cameras of the published version, which stays as it is."""
+    changed, count = add_cameras(txn, cluster, output)
+    _note(txn, output.job, changed)
+    reason = f"{count} images registered to version {cluster.version}"
+    return _handed_back(txn, output, _report(output, "registered", cluster.version, reason), restore)
 
 
 def _searched(cluster: ClusterRecord, output: ReconOutput) -> int:
@@ -104,7 +124,7 @@ def _is_member(txn: Transaction, sample: int, cluster: int) -> bool:
 def _report(output: ReconOutput, outcome: str, version: int, reason: str) -> PublishReport:
     return PublishReport(
         output.job.cluster, outcome, version, output.loss, output.warm, output.seconds, reason, output.device,
-        attempt=output.job.attempt, search=output.job.search,
+        attempt=output.job.attempt, kind=output.job.kind,
     )  # fmt: skip
 
 
@@ -121,9 +141,9 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     cluster = txn.get(CLUSTERS, job.cluster)
     if cluster is None or cluster.state != "open" or cluster.attempts != job.attempt:
         return _failed(job, "stale", "the cluster has changed meanwhile")
-    if job.search:
+    if job.kind != "fit":
         # The published version stands as it did: there is nothing to try again before there is more to see.
-        _note_search(txn, cluster, job)
+        _note_failed(txn, cluster, job)
         record_changes(txn, [Change("failed", job.cluster, detail=reason)])
         return _failed(job, "failed", reason)
     failures = cluster.failures + 1
@@ -140,16 +160,25 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
 
 def _note_search(txn: Transaction, cluster: ClusterRecord, job: ReconJob, seconds: float = 0.0) -> None:
     """Counts a search after which the published version is what it was."""
-    changed = msgspec.structs.replace(
-        cluster, attempts=cluster.attempts + 1, searched=job.size, turn=txn.counters().reconstructions + 1,
-        spent=cluster.spent + seconds,
-    )  # fmt: skip
-    write_cluster(txn, job.cluster, changed)
+    _note(txn, job, msgspec.structs.replace(cluster, searched=job.size, spent=cluster.spent + seconds))
+
+
+def _note_failed(txn: Transaction, cluster: ClusterRecord, job: ReconJob) -> None:
+    """Counts a search or registration that broke; it is not repeated before the cluster has grown."""
+    if job.kind == "search":
+        _note_search(txn, cluster, job)
+    else:
+        _note(txn, job, msgspec.structs.replace(cluster, posed=cluster.size))
+
+
+def _note(txn: Transaction, job: ReconJob, changed: ClusterRecord) -> None:
+    turn = txn.counters().reconstructions + 1
+    write_cluster(txn, job.cluster, msgspec.structs.replace(changed, attempts=changed.attempts + 1, turn=turn))
     add_counts(txn, reconstructions=1)
 
 
 def _failed(job: ReconJob, outcome: str, reason: str) -> PublishReport:
-    return PublishReport(job.cluster, outcome, 0, 1.0, False, 0.0, reason, attempt=job.attempt, search=job.search)
+    return PublishReport(job.cluster, outcome, 0, 1.0, False, 0.0, reason, attempt=job.attempt, kind=job.kind)
 
 
 def next_version(txn: Transaction, cluster: int) -> int:

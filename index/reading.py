@@ -42,6 +42,7 @@ def camera_summary(record: CameraRecord) -> CameraSummary:
     return CameraSummary(
         record.sample, record.R, record.t, record.fov, record.offset, record.loss, record.weight, record.certainty,
         tuple(PoseSummary(pose.R, pose.t, pose.fov, pose.offset, pose.weight) for pose in record.alternatives),
+        record.at,
     )  # fmt: skip
 
 

@@ -162,6 +162,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         searched: size when its cameras were last searched from nothing, 0 before.
         certainty: share of that version's cameras that should be right; 0 where nobody has asked.
         spent: seconds that all its reconstructions took, but for those that broke.
+        posed: images of which the published version has cameras.
     """
 
     size: int = 0
@@ -190,6 +191,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     searched: int = 0
     certainty: float = 0.0
     spent: float = 0.0
+    posed: int = 0
 
 
 class LineageRecord(msgspec.Struct, frozen=True):
@@ -253,7 +255,8 @@ class CameraRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     ``fov`` is in degrees, ``offset`` in half crop sides (x right, y down); ``weight`` 0 marks a stranger. The version
     was not ``fitted`` to images that it was judged by or that were only registered to it. ``certainty`` is the odds, of
     1, that it is right, None where nobody has asked; ``alternatives`` are other poses that the image may have been
-    taken from.
+    taken from. ``at`` counts the images committed when it was registered to a version that was there already, 0 for
+    cameras that came with it.
     """
 
     sample: int
@@ -266,6 +269,7 @@ class CameraRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     fitted: bool = True
     certainty: float | None = None
     alternatives: tuple[PoseRecord, ...] = ()
+    at: int = 0
 
 
 class ShapeRecord(msgspec.Struct, frozen=True, omit_defaults=True):

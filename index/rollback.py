@@ -1,7 +1,8 @@
 """Making an earlier version of a shape the current one: as a new version that stands for it.
 
-Numbers of versions only ever rise, and a version never changes, so that caches, exports and readers of the feed may
-rely on both. The new version has the figures of the earlier one and refers to its files and cameras.
+Numbers of versions only ever rise, and a version never changes but for cameras of images that came later, so that
+caches, exports and readers of the feed may rely on both. The new version has the figures of the earlier one and refers
+to its files and cameras.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from index.changes import Change, record_changes
+from index.posed import count_posed
 from index.publish import next_version
 from index.records import ClusterRecord, LineageRecord, ShapeRecord
 from index.store import Transaction
@@ -68,7 +70,8 @@ def _publish_anew(txn: Transaction, wanted: ShapeRecord, cluster: ClusterRecord)
     txn.put(LINEAGE, event, LineageRecord(KIND, shape, (), at, now))
     txn.put(CLUSTER_LINEAGE, (shape, event), b"")
     changed = replace(cluster, version=version, loss=wanted.loss, at=at, verdict=wanted.verdict, reason=reason,
-                      epoch=event + 1, certainty=wanted.certainty or 0.0)  # fmt: skip
+                      epoch=event + 1, certainty=wanted.certainty or 0.0,
+                      posed=count_posed(txn, shape, version))  # fmt: skip
     write_cluster(txn, shape, changed)
     add_counts(txn, published=1, next_lineage=1)
     record_changes(txn, [Change(KIND, shape, version=version, detail=reason)])

@@ -10,7 +10,8 @@ import numpy as np
 
 from index.heldout import held_out
 from index.heritage import fitted_images, starts_of
-from index.jobs import FIELD, ReconInput, ReconJob
+from index.jobs import FIELD, JobKind, ReconInput, ReconJob
+from index.posed import MOST_POSED, unposed
 from index.priority import priority
 from index.reading import content_of, member_ids
 from index.records import ClusterRecord, Seed
@@ -39,6 +40,8 @@ class Policy:
             for them to be searched once more: what few images showed may have been wrong.
         max_fitted: most images a reconstruction is fitted to; once a search has seen as many, it sees no more.
         sure: certainty of a published version from which its cameras are not searched once more.
+        register: factor by which a cluster must have grown since its images were last given cameras, for the new ones
+            to be registered to its shape meanwhile.
     """
 
     min_views: int
@@ -49,6 +52,7 @@ class Policy:
     search: float = inf
     max_fitted: int = 40
     sure: float = inf
+    register: float = inf
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
@@ -92,15 +96,14 @@ def schedule(txn: Transaction, policy: Policy, now: float) -> Schedule:
         if record.state != "open":
             continue
         quarantined += record.quarantined or record.held
-        grown = _is_grown(record, policy)
-        if not grown and not _is_challenged(record, policy):
+        kind = _due(record, policy)
+        if kind is None:
             continue
         wait = _wait_s(record, policy, now)
         if wait > 0:
             waits.append(wait)
         else:
-            rank = priority(record, turns, not grown)
-            jobs.append(replace(_job(cluster, record), search=not grown, priority=rank))
+            jobs.append(replace(_job(cluster, record), kind=kind, priority=priority(record, turns, kind)))
     most = nsmallest(_MOST_JOBS, jobs, key=lambda job: (-job.priority, job.cluster))
     return Schedule(most, len(jobs), min(waits, default=None), quarantined, figures(txn))
 
@@ -110,6 +113,17 @@ def _usable(txn: Transaction, samples: list[int]) -> list[int]:
     if not txn.count(QUARANTINED):
         return samples
     return [sample for sample in samples if txn.get(QUARANTINED, sample) is None]
+
+
+def _due(record: ClusterRecord, policy: Policy) -> JobKind | None:
+    """What there is to do for a cluster, if anything."""
+    if _is_grown(record, policy):
+        return "fit"
+    if record.held or not record.version or record.failures or record.size < policy.min_views:
+        return None
+    if _is_challenged(record, policy):
+        return "search"
+    return "register" if record.posed < MOST_POSED and record.size >= policy.register * record.posed else None
 
 
 def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
@@ -122,8 +136,6 @@ def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
 
 def _is_challenged(record: ClusterRecord, policy: Policy) -> bool:
     """The published version is to stand against a search from nothing."""
-    if record.held or not record.version or record.failures or record.size < policy.min_views:
-        return False
     if record.certainty >= policy.sure:  # its cameras are most likely right, and a search would find them again
         return False
     return min(record.size, policy.max_fitted) >= policy.search * record.searched
@@ -152,20 +164,32 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
     members = _usable(txn, member_ids(txn, job.cluster))
     if record is None or not members:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
+    if job.kind == "register":
+        return _newcomers(txn, job, record, policy)
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
     starts, judges = _beginnings(txn, job, record, samples, len(samples) - policy.min_views)
-    crops = [txn.get(CROPS, sample) or b"" for sample in samples]
-    masks = [txn.get(MASKS, sample) or b"" for sample in samples]
-    return ReconInput(
-        job=replace(_job(job.cluster, record), part=job.part, search=job.search),
-        samples=samples,
-        crops=crops,
-        masks=masks,
-        field=_field(txn, (job.cluster, content_of(txn, job.cluster, record.version))) if record.version else None,
+    return replace(
+        _with_images(txn, job, record, samples),
         held_out=tuple(judges),
         starts=tuple(field for seed in starts if (field := _field(txn, seed)) is not None),
         brief=policy.search * len(samples) <= policy.max_fitted,
+    )
+
+
+def _newcomers(txn: Transaction, job: ReconJob, record: ClusterRecord, policy: Policy) -> ReconInput:
+    """The images that the published version has no cameras of, those that came first first."""
+    samples = _usable(txn, unposed(txn, job.cluster, record.version))
+    return _with_images(txn, job, record, samples[: policy.max_images])
+
+
+def _with_images(txn: Transaction, job: ReconJob, record: ClusterRecord, samples: list[int]) -> ReconInput:
+    return ReconInput(
+        job=replace(_job(job.cluster, record), part=job.part, kind=job.kind),
+        samples=samples,
+        crops=[txn.get(CROPS, sample) or b"" for sample in samples],
+        masks=[txn.get(MASKS, sample) or b"" for sample in samples],
+        field=_field(txn, (job.cluster, content_of(txn, job.cluster, record.version))) if record.version else None,
     )
 
 
@@ -181,7 +205,7 @@ def _beginnings(
     starts = starts_of(txn, cluster, record)
     if not record.version:
         return starts, []
-    if job.search:
+    if job.kind == "search":
         own = [seed for seed in starts if seed[0] == cluster]
         return own, held_out(samples, fitted_images(txn, cluster), most, _SEARCH_JUDGES)
     seen = set().union(*(fitted_images(txn, each) for each in {cluster, *(seed[0] for seed in starts)}))

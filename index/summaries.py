@@ -130,7 +130,8 @@ class CameraSummary:
     """Camera of one member image: PyTorch3D axes, ``x_cam = R @ x_obj + t``; angles in degrees.
 
     Its ``certainty`` is the odds, of 1, that it is right, None in versions of before this was asked. The odds of the
-    ``alternatives``, likeliest first, and those that the image was taken from elsewhere make up the rest.
+    ``alternatives``, likeliest first, and those that the image was taken from elsewhere make up the rest. ``at`` counts
+    the images committed when it was registered to a version that was there already, 0 for what came with the version.
     """
 
     image: int
@@ -142,6 +143,7 @@ class CameraSummary:
     weight: float
     certainty: float | None
     alternatives: tuple[PoseSummary, ...]
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,13 +124,14 @@ RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under wa
 RECON_QUARANTINED = _gauge("shapelode_recon_quarantined_clusters", "Clusters whose reconstruction failed too often.")
 RECON_JOBS = _counter(
     "shapelode_recon_jobs_total",
-    "Reconstructions ended: published, candidate, no_shape, stands (a search found nothing better), stale or failed.",
-    "outcome", known=("published", "candidate", "no_shape", "stands", "stale", "failed"),
+    "Reconstructions ended: published, candidate, no_shape, stands (a search found nothing better), registered (new "
+    "images were given cameras), stale or failed.",
+    "outcome", known=("published", "candidate", "no_shape", "stands", "registered", "stale", "failed"),
 )  # fmt: skip
 RECON_SECONDS = _histogram(
     "shapelode_recon_seconds",
-    "Time of a reconstruction that did not break: cold, warm, or search for a rival to a published version.",
-    _RECON_BUCKETS, "start", known=("cold", "warm", "search"),
+    "Time of a reconstruction that did not break: cold, warm, search (for a rival) or register (new images).",
+    _RECON_BUCKETS, "start", known=("cold", "warm", "search", "register"),
 )  # fmt: skip
 HANDED_BACK = _counter(
     "shapelode_handed_back_images_total",

@@ -117,7 +117,7 @@ def test_of_several_shapes_to_start_from_the_one_wins_whose_result_agrees_best(
 
 
 def asked_to_search(job: ReconInput) -> ReconInput:
-    return replace(job, job=replace(job.job, search=True))
+    return replace(job, job=replace(job.job, kind="search"))
 
 
 def test_a_search_that_finds_nothing_better_leaves_the_version_as_it_is(
@@ -170,3 +170,27 @@ def test_nothing_is_handed_back_where_that_is_off(shown: list[Views], monkeypatc
     job = given(spoiled(result).to_bytes(), tuple(range(1100, 1108)))
     assert 101 in Workshop(OPTIONS).run(job).misfits
     assert Workshop(replace(OPTIONS, hand_back=False)).run(job).misfits == ()
+
+
+@pytest.mark.parametrize("hand_back", [True, False])
+def test_new_images_are_only_given_cameras_of_the_shape_there_is(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch, hand_back: bool
+) -> None:
+    _, result = carved_result()
+    new = make_scene(6, seed=5)
+    views = replace(new.views, masks=new.views.masks.copy())
+    views.masks[0] = 0  # nothing of the object is to be seen
+    monkeypatch.setattr(Workshop, "_views", lambda self, given: views)
+    samples = views.ids.tolist()
+    job = ReconJob(1, 38, 1, 1.2, kind="register")
+    output = Workshop(replace(OPTIONS, hand_back=hand_back)).run(
+        ReconInput(job, samples, [], [], result.to_bytes(), (), ())
+    )
+    assert shown == [] and output.artifacts == {} and not output.stands and output.warm and output.seconds > 0
+    assert [camera.sample for camera in output.cameras] == samples == output.samples
+    assert not any(camera.fitted for camera in output.cameras)
+    strangers = tuple(camera.sample for camera in output.cameras if camera.weight == 0)
+    assert samples[0] in strangers and len(strangers) < 6
+    assert output.misfits == (strangers if hand_back else ())
+    nobody = Workshop(OPTIONS).run(ReconInput(job, [], [], [], result.to_bytes(), (), ()))
+    assert nobody.cameras == [] and nobody.misfits == ()

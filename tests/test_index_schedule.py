@@ -251,7 +251,7 @@ SEARCHING = replace(POLICY, search=1.5, max_fitted=40, sure=0.85)
 
 
 def searches(txn: Transaction) -> list[int]:
-    return [job.cluster for job in schedule(txn, SEARCHING, 0.0).jobs if job.search]
+    return [job.cluster for job in schedule(txn, SEARCHING, 0.0).jobs if job.kind == "search"]
 
 
 def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_again(txn: Transaction) -> None:
@@ -264,7 +264,7 @@ def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_a
     for cluster, fields in others.items():
         txn.put(CLUSTERS, cluster, msgspec.structs.replace(shape, **fields))
     assert sorted(searches(txn)) == [1, 9], "the seventh is continued first, and a fit of the eighth sees 40 images"
-    assert not any(job.search for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
+    assert not any(job.kind == "search" for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
 
 
 def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: Transaction) -> None:
@@ -277,7 +277,7 @@ def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: T
     better = replace(output(ReconJob(1, 30, 1, 1.5, attempt=2), loss=0.1), warm=True, certainty=0.85)
     assert publish(txn, better).outcome == "published" and record_of(txn).certainty == 0.85
     assert searches(txn) == [] and record_of(txn).searched == 20
-    assert schedule(txn, replace(SEARCHING, sure=1.0), 0.0).jobs[0].search
+    assert schedule(txn, replace(SEARCHING, sure=1.0), 0.0).jobs[0].kind == "search"
     assert roll_back(txn, Rollback(1, first.version), record_of(txn))
     assert record_of(txn).certainty == 0.84 and searches(txn) == [1]
 
@@ -285,7 +285,7 @@ def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: T
 def test_seconds_of_all_attempts_are_added_up_for_a_cluster(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
-    search = replace(output(ReconJob(1, 30, 1, 1.0, attempt=1, search=True), found=False), stands=True, seconds=3.5)
+    search = replace(output(ReconJob(1, 30, 1, 1.0, attempt=1, kind="search"), found=False), stands=True, seconds=3.5)
     publish(txn, search)
     assert record_of(txn).spent == 1.5 + 3.5
 
@@ -317,10 +317,10 @@ def test_a_search_starts_from_nothing_else_and_is_judged_by_most_of_what_the_ver
         txn.put(CAMERAS, (cluster, 1), seen)
         txn.put(ARTIFACTS, (cluster, 1, FIELD), b"%d" % cluster)
     policy = replace(SEARCHING, max_images=40)
-    given = recon_input(txn, ReconJob(1, 30, 1, 1.0, search=True), policy)
-    assert given.job.search and given.starts == (b"1",) and given.held_out == tuple(range(24, 30))
+    given = recon_input(txn, ReconJob(1, 30, 1, 1.0, kind="search"), policy)
+    assert given.job.kind == "search" and given.starts == (b"1",) and given.held_out == tuple(range(24, 30))
     continued = recon_input(txn, ReconJob(1, 30, 1, 1.0), policy)
-    assert not continued.job.search and continued.starts == (b"1", b"2") and len(continued.held_out) == 3
+    assert continued.job.kind == "fit" and continued.starts == (b"1", b"2") and len(continued.held_out) == 3
 
 
 def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_more_to_see(txn: Transaction) -> None:
@@ -329,10 +329,10 @@ def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_m
     publish(txn, replace(output(ReconJob(1, 30, 1, 1.5, attempt=1)), warm=True))
     assert record_of(txn).searched == 20 and searches(txn) == [1], "to continue a shape is no search"
     before = record_of(txn)
-    job = ReconJob(1, 30, 2, 1.0, attempt=2, search=True)
+    job = ReconJob(1, 30, 2, 1.0, attempt=2, kind="search")
     result = replace(output(job, found=False), stands=True, reason="nothing better")
     report = publish(txn, result)
-    assert (report.outcome, report.version, report.search, report.reason) == ("stands", 2, True, "nothing better")
+    assert (report.outcome, report.version, report.kind, report.reason) == ("stands", 2, "search", "nothing better")
     after = msgspec.structs.replace(before, attempts=3, searched=30, turn=3, spent=before.spent + result.seconds)
     assert record_of(txn) == after and txn.count(SHAPES) == 2 and txn.counters().reconstructions == 3
     assert searches(txn) == [] and publish(txn, result).outcome == "stale" and record_of(txn) == after
@@ -341,9 +341,9 @@ def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_m
 def test_what_a_search_finds_is_a_version_as_any(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
-    job = ReconJob(1, 30, 1, 1.0, attempt=1, search=True)
+    job = ReconJob(1, 30, 1, 1.0, attempt=1, kind="search")
     report = publish(txn, replace(output(job, loss=0.2, baseline=0.3), warm=False))
-    assert (report.outcome, report.version, report.search) == ("published", 2, True)
+    assert (report.outcome, report.version, report.kind) == ("published", 2, "search")
     assert record_of(txn).searched == 30 and searches(txn) == []
 
 
@@ -351,6 +351,6 @@ def test_a_search_that_breaks_leaves_the_cluster_as_it_was_and_is_not_repeated(t
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
     before = record_of(txn)
-    report = record_failure(txn, ReconJob(1, 30, 1, 1.0, attempt=1, search=True), "broke", SEARCHING, 0.0)
-    assert (report.outcome, report.search) == ("failed", True)
+    report = record_failure(txn, ReconJob(1, 30, 1, 1.0, attempt=1, kind="search"), "broke", SEARCHING, 0.0)
+    assert (report.outcome, report.kind) == ("failed", "search")
     assert record_of(txn) == msgspec.structs.replace(before, attempts=2, searched=30, turn=2)

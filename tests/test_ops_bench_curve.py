@@ -27,22 +27,29 @@ def change(kind: str, at: int, cluster: int | None = None, version: int | None =
 
 
 def test_each_change_leaves_what_is_published_then() -> None:
-    held = {(1, 1): Held(10, 0.5, 5), (1, 2): Held(20, 1.0, 15), (2, 1): Held(10, 0.2, 0)}
+    worth = {(1, 1): Held(10, 0.5, 5), (1, 2): Held(20, 1.0, 15), (2, 1): Held(10, 0.2, 0)}
+
+    def held(of: ChangeSummary) -> Held:
+        if of.kind == "registered":
+            return Held(30, 0.2, 9)
+        return worth.get((of.cluster or 0, of.version or 0), Held(0, 0.0, 0))
+
     points = curve(
         [
             change("images", 20),
             change("published", 20, 1, 1, time=3),
             change("published", 40, 2, 1),
             change("published", 40, 1, 2, time=9),
+            change("registered", 60, 2, 1),
             change("merged", 40, 1, others=(2,)),
             change("rolled_back", 40, 1, 3),
             change("dissolved", 40, 1),
         ],
         held,
     )
-    assert [point.images for point in points] == [20, 20, 40, 40, 40, 40, 40]
-    assert [point.fscore for point in points] == pytest.approx([0, 0.25, 7 / 40, 22 / 40, 0.5, 0, 0])
-    assert [point.right for point in points] == pytest.approx([0, 0.25, 5 / 40, 15 / 40, 15 / 40, 0, 0])
+    assert [point.images for point in points] == [20, 20, 40, 40, 60, 40, 40, 40]
+    assert [point.fscore for point in points] == pytest.approx([0, 0.25, 7 / 40, 22 / 40, 26 / 60, 0.5, 0, 0])
+    assert [point.right for point in points] == pytest.approx([0, 0.25, 5 / 40, 15 / 40, 24 / 60, 15 / 40, 0, 0])
     assert [point.seconds for point in points][:4] == [0, 3, 0, 9]
 
 

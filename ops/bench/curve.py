@@ -20,7 +20,7 @@ from index.summaries import ChangeSummary, ClusterSummary, Page, ShapeSummary
 from ops.bench.rebuilt import Settings, Tell, rebuild
 from ops.bench.report import Better, Measure, Report
 from ops.bench.shapes import Judge
-from ops.bench.snapshot import Snapshot, every, take_snapshot
+from ops.bench.snapshot import every, take_snapshot
 from ops.bench.truth import Truth, load_mesh, load_truth
 from ops.bench.worth import Held, Point, judged, point
 
@@ -46,12 +46,20 @@ def run(data: Path, state: Path, settings: Settings | None, tell: Tell) -> Repor
         clusters = list(_clusters(library))
         versions = [version for cluster in clusters for version in library.versions(cluster.id)]
         changes = list(every(lambda after: library.changes(after=after, limit=MAX_LIMIT)))
-        published = [version for version in versions if version.outcome == "published"]
-        held = {(v.id, v.version): _held(library, v, snapshot, truth, judge) for v in published}
+        keys = {image.id: image.key for image in snapshot.images}
+        versions_by = {(version.id, version.version): version for version in versions}
+
+        def held(change: ChangeSummary) -> Held:
+            version = versions_by.get((change.cluster or 0, change.version or 0))
+            # Of a cluster that was deleted since nothing is known any more.
+            return Held(0, 0.0, 0) if version is None else _held(library, version, change.at, keys, truth, judge)
+
         points = curve(changes, held)
         rebuilt = rebuild(library, snapshot, truth, judge, settings, tell) if settings else None
     facts: dict[str, str | int | float] = {
-        "images": points[-1].images, "versions": len(versions), "published": len(published),
+        "images": points[-1].images, "versions": len(versions),
+        "published": sum(version.outcome == "published" for version in versions),
+        "images registered between versions": sum(change.count for change in changes if change.kind == "registered"),
         "seconds of the run": points[-1].seconds,
     }  # fmt: skip
     measures = measures_of(points, versions, sum(cluster.seconds for cluster in clusters), rebuilt)
@@ -87,12 +95,12 @@ def measures_of(
     ]
 
 
-def curve(changes: Sequence[ChangeSummary], held: dict[tuple[int, int], Held]) -> list[Point]:
+def curve(changes: Sequence[ChangeSummary], held: Callable[[ChangeSummary], Held]) -> list[Point]:
     """What the library held after each change.
 
     Args:
         changes: the feed.
-        held: what each published version holds, by cluster and version.
+        held: what a shape holds once it has a version, or cameras of more images.
     """
     now: dict[int, Held] = {}
     began = changes[0].time
@@ -100,9 +108,8 @@ def curve(changes: Sequence[ChangeSummary], held: dict[tuple[int, int], Held]) -
     for change in changes:
         for gone in _ended(change):
             now.pop(gone, None)
-        if change.kind in ("published", "rolled_back") and change.cluster is not None and change.version is not None:
-            # Of a cluster that was deleted since nothing is known any more.
-            now[change.cluster] = held.get((change.cluster, change.version), Held(0, 0.0, 0))
+        if change.kind in ("published", "rolled_back", "registered") and change.cluster is not None:
+            now[change.cluster] = held(change)
         points.append(point(change.at, change.time - began, now.values()))
     return points
 
@@ -153,13 +160,20 @@ def _clusters(library: Library) -> Iterator[ClusterSummary]:
         yield from every(page)
 
 
-def _held(library: Library, version: ShapeSummary, snapshot: Snapshot, truth: Truth, judge: Judge) -> Held:
-    keys = {image.id: image.key for image in snapshot.images}
-    cameras = [c for c in library.cameras(version.id, version.version) if c.image in keys and c.weight > 0]
-    if not cameras:
+def _held(library: Library, version: ShapeSummary, at: int, keys: dict[int, str], truth: Truth, judge: Judge) -> Held:
+    """What a version is worth once so many images have been committed."""
+    then = [c for c in library.cameras(version.id, version.version) if c.image in keys and c.at <= at]
+    if not (cameras := [camera for camera in then if camera.weight > 0]):
         return Held(0, 0.0, 0)
-    then = every(lambda after: library.shapes_at(version.at, after=after, limit=MAX_LIMIT))
-    # As the stream has ended several versions have one moment, and a cluster may have gone in it.
-    images = next((shape.images for shape in then if shape.id == version.id), version.views)
     mesh = load_mesh(library.artifact(version.id, MESH, version.version))
-    return judged([keys[c.image] for c in cameras], np.array([c.R for c in cameras], float), mesh, images, truth, judge)
+    rotations = np.array([camera.R for camera in cameras], float)
+    return judged(
+        [keys[camera.image] for camera in cameras], rotations, mesh, _images(library, version, at), truth, judge
+    )
+
+
+def _images(library: Library, version: ShapeSummary, at: int) -> int:
+    """Images of its cluster at that moment."""
+    then = every(lambda after: library.shapes_at(at, after=after, limit=MAX_LIMIT))
+    # As the stream has ended several versions have one moment, and a cluster may have gone in it.
+    return next((shape.images for shape in then if shape.id == version.id), version.views)

@@ -6,8 +6,8 @@ import type { ChangeSummary, LibraryStatus } from "./types";
 
 /** Every kind of change, as in index/changes.py. */
 export const KINDS = [
-  "images", "created", "split", "merged", "dissolved", "published", "candidate", "rolled_back", "handed_back", "no_shape",
-  "failed", "edited",
+  "images", "created", "split", "merged", "dissolved", "published", "candidate", "rolled_back", "registered", "handed_back",
+  "no_shape", "failed", "edited",
   "images_deleted", "images_quarantined", "images_released", "source_deleted", "source_quarantined",
   "source_released", "deleted",
 ] as const;

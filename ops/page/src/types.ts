@@ -38,6 +38,7 @@ export interface ClusterSummary {
   tags: string[];
   pinned: boolean;
   hidden: boolean;
+  seconds: number;
 }
 
 export interface ShapeSummary {
@@ -111,6 +112,7 @@ export interface CameraSummary {
   weight: number;
   certainty: number | null;
   alternatives: PoseSummary[];
+  at: number;
 }
 
 export interface RejectSummary {
