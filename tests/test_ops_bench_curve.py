@@ -124,6 +124,16 @@ def test_a_perfect_library_is_worth_everything_and_the_baseline_is_rebuilt_of_it
     assert run(tmp_path, tmp_path / "state", None, told.append).measures[0].baselines == {}
 
 
+def test_without_meshes_cameras_alone_are_judged_by_category(tmp_path: Path) -> None:
+    write_shards(tmp_path, shapes=2, views=8, size=96)
+    write_library(tmp_path / "state", load_truth(tmp_path))
+    for mesh in tmp_path.rglob("*.ply"):
+        mesh.unlink()
+    names = [measure.name for measure in run(tmp_path, tmp_path / "state", None, lambda line: None).measures]
+    assert "cameras < 30° of all images at the end" in names
+    assert not any("F-score" in name for name in names)
+
+
 def test_clusters_of_the_baseline_are_what_a_new_clusterer_makes() -> None:
     rng = np.random.default_rng(0)
     centres = np.eye(24)[[0, 5, 11]]

@@ -48,7 +48,7 @@ def test_the_truth_in_another_frame_is_judged_perfect(judge: Judge, perfect: Rec
 def test_an_image_whose_true_camera_is_not_known_cannot_be_judged(truth: Truth, perfect: Recovered) -> None:
     key = perfect.keys[0]
     blind = copy(truth)
-    blind.images = {**truth.images, key: replace(truth.images[key], camera=None)}
+    blind.images = {**truth.images, key: replace(truth.images[key], camera=None, rotation=None)}
     with pytest.raises(NotFoundError, match=f"no camera of image {key}"):
         Judge(blind).judge(perfect)
 

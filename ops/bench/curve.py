@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from math import log
+from math import isnan, log
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ def measures_of(
     def beside(name: str, value: Callable[[Sequence[Point]], float], better: Better = "higher") -> Measure:
         return Measure(name, value(points), better, {_REBUILT: value(rebuilt)} if rebuilt else {})
 
-    return [
+    found = [
         beside("area under the F-score, by images", lambda of: diluted([(p.images, p.fscore) for p in of], images)),
         beside(
             "area under the cameras < 30°, by images", lambda of: diluted([(p.images, p.right) for p in of], images)
@@ -93,6 +93,7 @@ def measures_of(
         Measure("seconds of reconstruction", spent, "lower", {_REBUILT: rebuilt[-1].seconds} if rebuilt else {}),
         Measure("versions whose level rose", rises(versions), "lower"),
     ]
+    return [measure for measure in found if not isnan(measure.value)]  # without meshes there are no F-scores
 
 
 def curve(changes: Sequence[ChangeSummary], held: Callable[[ChangeSummary], Held]) -> list[Point]:

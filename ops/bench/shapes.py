@@ -77,14 +77,27 @@ class Judge:
         Raises:
             NotFoundError: the truth lacks the mesh of the shape, or the camera or mask of an image.
         """
-        true = np.stack([self._rotation(key) for key in found.keys])
-        turn = align_rotations(found.R, true)
+        true, turn = self._turned(found.keys, found.R)
         chance = random_rotations(len(true), seed=0)
         ball, hull = self.baselines(found.shape)
         # the cameras' G maps the true frame's coordinates from the recovered frame's: R_found = R_true G
         surface = self._surface(found.mesh, found.shape, turn)
         errors = rotation_errors(found.R, true, turn)
         return Judgement(found.shape, found.weight, surface, ball, hull, errors, rotation_errors(chance, true))
+
+    def errors(self, keys: Sequence[str], R: Array) -> Array:
+        """Rotation errors ``(N,)`` in degrees of recovered cameras ``(N, 3, 3)``, once turned onto the true ones.
+
+        Raises:
+            NotFoundError: the truth lacks the camera of an image.
+        """
+        true, turn = self._turned(keys, R)
+        return rotation_errors(R, true, turn)
+
+    def _turned(self, keys: Sequence[str], R: Array) -> tuple[Array, Array]:
+        """True rotations, and the turn of the object that the recovered ones differ by."""
+        true = np.stack([self._rotation(key) for key in keys])
+        return true, align_rotations(R, true)
 
     def baselines(self, shape: str) -> tuple[SurfaceScore, SurfaceScore]:
         """Figures of a sphere of radius 0.4 and of the oracle's visual hull."""
@@ -106,10 +119,10 @@ class Judge:
         return compare(align(points, truth, turn)(points), truth)
 
     def _rotation(self, key: str) -> Array:
-        camera = self.truth.images[key].camera
-        if camera is None:
+        rotation = self.truth.images[key].rotation
+        if rotation is None:
             raise NotFoundError(f"the truth has no camera of image {key}")
-        return camera.R
+        return rotation
 
 
 def pose_measures(judged: Sequence[Judgement], rivals: Rivals = MappingProxyType({})) -> list[Measure]:
