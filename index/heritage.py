@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from index.reading import content_of
 from index.records import ClusterRecord, Seed
 from index.store import Transaction
 from index.tables import CAMERAS, CLUSTERS, SHAPES
@@ -41,7 +42,7 @@ def starts_of(txn: Transaction, cluster: int, record: ClusterRecord) -> list[See
 
     How large one is, the images tell that its cluster had when it was recorded.
     """
-    own = [(cluster, _content(txn, cluster, record.version))] if record.version else []
+    own = [(cluster, content_of(txn, cluster, record.version))] if record.version else []
     known = [*own, *(seed for seed in record.seeds if txn.get(SHAPES, seed) is not None)]  # clusters can be deleted
     return sorted(known, key=lambda seed: -_size(txn, seed))
 
@@ -54,13 +55,8 @@ def fitted_images(txn: Transaction, cluster: int) -> set[int]:
 
 def _shapes_of(txn: Transaction, cluster: int, record: ClusterRecord) -> list[Seed]:
     if record.version:
-        return [(cluster, _content(txn, cluster, record.version)), *record.seeds]
+        return [(cluster, content_of(txn, cluster, record.version)), *record.seeds]
     return list(record.seeds)
-
-
-def _content(txn: Transaction, cluster: int, version: int) -> int:
-    record = txn.get(SHAPES, (cluster, version))
-    return record.content if record is not None else version
 
 
 def _size(txn: Transaction, seed: Seed) -> int:
