@@ -34,7 +34,8 @@ def hand_down(txn: Transaction, event: LineageEvent) -> None:
     write_cluster(txn, event.cluster, replace(heir, seeds=tuple(largest)))
     for other, record in parents:
         if event.kind == "split" and record is not None and record.attempted_size > record.size:
-            write_cluster(txn, other, replace(record, attempted_size=record.size))
+            left = replace(record, attempted_size=record.size, posed=min(record.posed, record.size))
+            write_cluster(txn, other, left)
 
 
 def starts_of(txn: Transaction, cluster: int, record: ClusterRecord) -> list[Seed]:

@@ -116,12 +116,12 @@ def test_both_sides_of_a_split_start_from_the_parents_field(txn: Transaction) ->
     put_cluster(txn, 2, range(20, 32), 0, version=0)
     parent = txn.get(CLUSTERS, 1)
     assert parent is not None
-    write_cluster(txn, 1, ClusterRecord(size=20, attempted_size=32, version=1, attempts=1))
+    write_cluster(txn, 1, ClusterRecord(size=20, attempted_size=32, posed=32, version=1, attempts=1))
     write_lineage(txn, [LineageEvent("split", 2, (1,))], 50)
     assert given(txn, 2).starts == (b"field of 1",) and given(txn, 2).field is None
     assert given(txn, 1).starts == (b"field of 1",) and given(txn, 1).field == b"field of 1"
     left = txn.get(CLUSTERS, 1)
-    assert left is not None and left.attempted_size == 20, "its growth counts from what was left"
+    assert left is not None and left.attempted_size == left.posed == 20, "its growth counts from what was left"
 
 
 def test_shapes_are_handed_on_through_several_events_and_only_the_largest(txn: Transaction) -> None:
