@@ -26,7 +26,6 @@ from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
 from index.records import CameraRecord
 from ops.faults import reach
 from recon import (
-    Cameras,
     Mesh,
     ReconConfig,
     Reconstruction,
@@ -70,9 +69,6 @@ class Workshop:
         reach("recon.before")
         if given.job.kind == "register":
             return self._registered(given, began, kind)
-        if given.job.kind == "search" and not given.held_out:
-            reason = "no image could judge what a search finds"
-            return _shapeless(given, "shape", reason, time.perf_counter() - began, kind, stands=True)
         views = self._views(given)
         before = Reconstruction.from_bytes(given.field) if given.field is not None else None
         judges = np.flatnonzero(np.isin(views.ids, given.held_out))
@@ -83,9 +79,6 @@ class Workshop:
             min_views=min(self._options.min_views, self._options.max_views),
         )
         found, warm = self._found(given, shown, config)
-        if found is None:
-            reason = f"a search from nothing found nothing that fits better than version {given.job.version}"
-            return _shapeless(given, "shape", reason, time.perf_counter() - began, kind, stands=True)
         trial = None
         if before is not None and found.shape is not None and len(judges):
             trial = hold_trial(views.take(judges), before, found, self._device)
@@ -98,14 +91,14 @@ class Workshop:
         reach("recon.output")
         return output
 
-    def _found(self, given: ReconInput, views: Views, config: ReconConfig) -> tuple[Reconstruction | None, bool]:
-        """The result, and whether it continues an earlier shape; None if the published version stands."""
+    def _found(self, given: ReconInput, views: Views, config: ReconConfig) -> tuple[Reconstruction, bool]:
+        """The result, and whether it continues an earlier shape."""
         starts = [Reconstruction.from_bytes(field) for field in given.starts]
         known = [start for start in starts if start.verdict == "shape"]
         begins: list[Reconstruction | None] = [*known] or [None]
         seed = self._options.seed
         if given.job.kind == "search" and known:
-            return challenge(views, known[0], config, seed=seed, device=self._device), False
+            return challenge(views, known[0], config, seed=seed, device=self._device)
         if given.brief and not known:  # a continued shape is built as finely as ever
             config = config.drafted()
         kept = self._checkpoints()
@@ -182,26 +175,15 @@ def _output(
         device=device,
         held_out=trial.images if trial is not None else 0,
         held_out_loss=trial.loss if trial is not None else 0.0,
-        certainty=_certainty(shape.cameras),
+        certainty=shape.cameras.certainty,
     )
 
 
-def _certainty(cameras: Cameras) -> float | None:
-    """Share of the cameras that should be right, of images that are no strangers."""
-    kept = cameras.weight > 0
-    if cameras.alternatives is None or not kept.any():
-        return None
-    return float(cameras.alternatives.certainty[kept].mean())
-
-
-def _shapeless(
-    given: ReconInput, verdict: Verdict, reason: str, seconds: float, device: str, *, stands: bool = False
-) -> ReconOutput:
-    """What is told of a job that brings no new shape: there is none, or the published version stands."""
-    seen = 0 if stands else len(given.samples)
+def _shapeless(given: ReconInput, verdict: Verdict, reason: str, seconds: float, device: str) -> ReconOutput:
+    """What is told of a job that brings no new shape."""
     return ReconOutput(
-        given.job, verdict, reason, 1.0, 1.0, 0.0, 1.0, seen, False, seconds,
-        samples=given.samples, device=device, stands=stands,
+        given.job, verdict, reason, 1.0, 1.0, 0.0, 1.0, len(given.samples), False, seconds,
+        samples=given.samples, device=device,
     )  # fmt: skip
 
 

@@ -78,7 +78,9 @@ class ReconConfig(_Section):
         description="Register new images to a published shape each time its cluster has grown so much.",
     )
     search_growth: float = Field(
-        1.5, gt=1, description="Search a published shape's cameras anew once a fit has so many times the images."
+        1.5,
+        gt=1,
+        description="Search cameras anew when a shape is continued with so many times the images.",
     )
     search_below: float = Field(
         0.85,

@@ -14,8 +14,8 @@ KEYPOINTS = "keypoints.json"
 FORM = "form.bin"
 
 JobKind = Literal["fit", "search", "register"]
-"""What a job is to do: find a first shape or continue the published one; look for a rival to it from nothing; find only
-the cameras of new images in it, which stays as it is."""
+"""What a job is to do: find a first shape or continue the published one; look for a rival to it from nothing, too; find
+only the cameras of new images in it, which stays as it is."""
 
 
 def named(cluster: int, part: int) -> str:
@@ -116,7 +116,6 @@ class ReconOutput:
         held_out_loss: its loss on these.
         misfits: images that fit the shape at no pose, ascending.
         certainty: share of the cameras of the images it was fitted to that should be right; None where nobody asked.
-        stands: it searched for what fits better than the published version and found nothing; there is no result.
     """
 
     job: ReconJob
@@ -139,17 +138,16 @@ class ReconOutput:
     held_out_loss: float = 0.0
     misfits: tuple[int, ...] = ()
     certainty: float | None = None
-    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
     """What became of a reconstruction.
 
-    ``outcome`` is that of a version, or ``stands`` if a search found nothing better, or ``registered`` if the published
-    version has cameras of new images, or ``stale``; ``device`` is the kind it ran on, empty if that is not known;
-    ``handed_back`` says how many of its misfits were ``moved`` to another cluster, became ``outlier`` or were ``kept``;
-    ``part``, ``attempt`` and ``kind`` are as in a job.
+    ``outcome`` is that of a version, or ``registered`` if the published version has cameras of new images, or
+    ``stale``; ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits
+    were ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part``, ``attempt`` and ``kind`` are as in a
+    job.
     """
 
     cluster: int

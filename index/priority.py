@@ -7,8 +7,6 @@ from index.records import ClusterRecord
 
 _UNKNOWN_S = 60.0  # what a cold start takes on a core or two
 _LEAST_S = 1.0
-_SEARCH_SHARE = 0.2
-"""Of the loss there is to lose that a search may gain: mostly the published version stands."""
 _PATIENCE = 16  # reconstructions of others after which what waits counts twice
 
 
@@ -19,9 +17,8 @@ def priority(record: ClusterRecord, reconstructions: int, kind: JobKind = "fit")
     that there is to lose, all of it where nothing is published. After a failure no image counts as seen, and each
     failure in a row halves the gain. The factor goes back to one with each attempt and grows without bound, so nothing
     that is due waits for ever: beside ``n`` others that never stop gaining ``b`` a second, one that gains ``a`` waits
-    for ``(16 + n) b / a`` reconstructions at most, since none of the others waits for more than the rest of them. A
-    search from nothing sees no new image, but may gain a share of the loss of all. To register images gains a fraction
-    of what a fit gains by them, in about the same fraction of its time.
+    for ``(16 + n) b / a`` reconstructions at most, since none of the others waits for more than the rest of them. To
+    register images gains a fraction of what a fit gains by them, in about the same fraction of its time.
 
     Args:
         record: a cluster.
@@ -29,9 +26,7 @@ def priority(record: ClusterRecord, reconstructions: int, kind: JobKind = "fit")
         kind: what is to be done.
     """
     unseen: float = record.size if record.failures else record.size - record.attempted_size
-    if kind == "search":
-        unseen = _SEARCH_SHARE * record.size
-    elif kind == "register":
+    if kind == "register":
         unseen = record.size - record.posed
     room = record.loss if record.version else 1.0
     gain = max(unseen, 1) * room * 0.5**record.failures

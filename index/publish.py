@@ -37,8 +37,6 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
         return _report(output, known.outcome, known.version, known.reason)
     if cluster is None or (why := _stale(txn, cluster, output)):
         return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
-    if output.stands:
-        return _stands(txn, cluster, output)
     if job.kind == "register":
         return _registered(txn, cluster, output, restore)
     judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None, cluster.seeds)
@@ -82,13 +80,8 @@ def _registered(
 
 def _searched(cluster: ClusterRecord, output: ReconOutput) -> int:
     # A first version, of a shape that was handed down, has seen all there is: nothing could judge a rival yet.
-    return cluster.searched if output.warm and output.job.version else output.job.size
-
-
-def _stands(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> PublishReport:
-    """Notes that a search has found nothing better than the published version."""
-    _note_search(txn, cluster, output.job, output.seconds)
-    return _report(output, "stands", cluster.version, output.reason)
+    continued = output.warm and output.job.version and output.job.kind != "search"
+    return cluster.searched if continued else output.job.size
 
 
 def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:
@@ -141,9 +134,9 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     cluster = txn.get(CLUSTERS, job.cluster)
     if cluster is None or cluster.state != "open" or cluster.attempts != job.attempt:
         return _failed(job, "stale", "the cluster has changed meanwhile")
-    if job.kind != "fit":
+    if job.kind == "register":
         # The published version stands as it did: there is nothing to try again before there is more to see.
-        _note_failed(txn, cluster, job)
+        _note(txn, job, msgspec.structs.replace(cluster, posed=cluster.size))
         record_changes(txn, [Change("failed", job.cluster, detail=reason)])
         return _failed(job, "failed", reason)
     failures = cluster.failures + 1
@@ -158,20 +151,8 @@ def record_failure(txn: Transaction, job: ReconJob, reason: str, policy: Policy,
     return _failed(job, "failed", reason)
 
 
-def _note_search(txn: Transaction, cluster: ClusterRecord, job: ReconJob, seconds: float = 0.0) -> None:
-    """Counts a search after which the published version is what it was."""
-    _note(txn, job, msgspec.structs.replace(cluster, searched=job.size, spent=cluster.spent + seconds))
-
-
-def _note_failed(txn: Transaction, cluster: ClusterRecord, job: ReconJob) -> None:
-    """Counts a search or registration that broke; it is not repeated before the cluster has grown."""
-    if job.kind == "search":
-        _note_search(txn, cluster, job)
-    else:
-        _note(txn, job, msgspec.structs.replace(cluster, posed=cluster.size))
-
-
 def _note(txn: Transaction, job: ReconJob, changed: ClusterRecord) -> None:
+    """Counts a job after which the published version is what it was."""
     turn = txn.counters().reconstructions + 1
     write_cluster(txn, job.cluster, msgspec.structs.replace(changed, attempts=changed.attempts + 1, turn=turn))
     add_counts(txn, reconstructions=1)

@@ -37,7 +37,7 @@ class Policy:
         max_images: most images handed to one reconstruction.
         backoff_s: pause after the first failure; each further one doubles it.
         search: factor by which the images of a fit must have grown since its cameras were last searched from nothing,
-            for them to be searched once more: what few images showed may have been wrong.
+            for them to be searched once more as the shape is continued: what few images showed may have been wrong.
         max_fitted: most images a reconstruction is fitted to; once a search has seen as many, it sees no more.
         sure: certainty of a published version from which its cameras are not searched once more.
         register: factor by which a cluster must have grown since its images were last given cameras, for the new ones
@@ -118,11 +118,9 @@ def _usable(txn: Transaction, samples: list[int]) -> list[int]:
 def _due(record: ClusterRecord, policy: Policy) -> JobKind | None:
     """What there is to do for a cluster, if anything."""
     if _is_grown(record, policy):
-        return "fit"
+        return "search" if _is_doubtful(record, policy) else "fit"
     if record.held or not record.version or record.failures or record.size < policy.min_views:
         return None
-    if _is_challenged(record, policy):
-        return "search"
     return "register" if record.posed < MOST_POSED and record.size >= policy.register * record.posed else None
 
 
@@ -134,9 +132,9 @@ def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
     return retry or record.size >= policy.growth * record.attempted_size
 
 
-def _is_challenged(record: ClusterRecord, policy: Policy) -> bool:
-    """The published version is to stand against a search from nothing."""
-    if record.certainty >= policy.sure:  # its cameras are most likely right, and a search would find them again
+def _is_doubtful(record: ClusterRecord, policy: Policy) -> bool:
+    """The published version is to stand against a search from nothing when it is continued."""
+    if not record.version or record.certainty >= policy.sure:  # most likely right: a search would find it again
         return False
     return min(record.size, policy.max_fitted) >= policy.search * record.searched
 
@@ -198,8 +196,8 @@ def _beginnings(
 ) -> tuple[list[Seed], list[int]]:
     """What a reconstruction may start from, and the images that judge it: nothing of the former has seen the latter.
 
-    There are ``most`` judges at most: enough images have to be left for a fit. A search needs no image that the
-    published version has not seen, so that most of these can judge.
+    There are ``most`` judges at most: enough images have to be left for a fit. There are more of them where a search
+    may find another solution.
     """
     cluster = job.cluster
     starts = starts_of(txn, cluster, record)

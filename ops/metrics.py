@@ -124,9 +124,8 @@ RECON_RUNNING = _gauge("shapelode_recon_running_jobs", "Reconstructions under wa
 RECON_QUARANTINED = _gauge("shapelode_recon_quarantined_clusters", "Clusters whose reconstruction failed too often.")
 RECON_JOBS = _counter(
     "shapelode_recon_jobs_total",
-    "Reconstructions ended: published, candidate, no_shape, stands (a search found nothing better), registered (new "
-    "images were given cameras), stale or failed.",
-    "outcome", known=("published", "candidate", "no_shape", "stands", "registered", "stale", "failed"),
+    "Reconstructions ended: published, candidate, no_shape, registered (cameras of new images alone), stale or failed.",
+    "outcome", known=("published", "candidate", "no_shape", "registered", "stale", "failed"),
 )  # fmt: skip
 RECON_SECONDS = _histogram(
     "shapelode_recon_seconds",

@@ -1,8 +1,8 @@
-"""A known solution against what a search from nothing finds in the same views.
+"""A known solution against what a search from nothing finds in the same views, and the better of them refined.
 
 A solution of few views that is wrong stays wrong however many come: each new one is registered to it. Nor does it
-show, for they fit it as well as those it was made of. So from time to time the known solution has to stand against a
-rival; not each time that a shape is continued, since that takes a fraction of the time and is mostly enough.
+show, for they fit it as well as those it was made of. So a shape that is not sure of its cameras has to stand against a
+rival when it is continued; one that is sure is only continued, since that takes a fraction of the time.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from recon.contest import best_fit
 from recon.em import Model, assign_folds
 from recon.given import check_views, prepare, usable
 from recon.guess import prior_of
+from recon.pipeline import reconstruct
 from recon.progress import ProgressCallback, Reporter
 from recon.result import Reconstruction
 from recon.types import Views
 from recon.untangle import untangled
 from recon.volume import Hypotheses, join
-from recon.warm import placed
+from recon.warm import carried, centred, placed
 
 
 def challenge(
@@ -36,7 +37,7 @@ def challenge(
     seed: int = 0,
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
-) -> Reconstruction | None:
+) -> tuple[Reconstruction, bool]:
     """Searches for a solution that fits better than a known one, as briefly as a draft does.
 
     Views of the known solution that lie both ways round are sorted out, too.
@@ -50,7 +51,7 @@ def challenge(
         progress: told where the work is; it may raise to cancel.
 
     Returns:
-        The better solution, refined as a cold start is; None where the known one stands.
+        What the better solution comes to, and whether that is the known one, continued.
 
     Raises:
         ReconstructionError: if the views' arrays do not fit together, or nothing is known to stand against.
@@ -60,7 +61,7 @@ def challenge(
     if known.shape is None or known.verdict != "shape":
         raise ReconstructionError(f"a challenge needs a known shape, not the verdict {known.verdict}")
     if usable(views).sum() < config.min_views:
-        return None
+        return reconstruct(views, config, warm=known, seed=seed, device=device, progress=progress), True
     place, report = torch.device(device), Reporter(progress)
     generator = torch.Generator().manual_seed(seed)
     with torch.inference_mode():
@@ -69,21 +70,22 @@ def challenge(
         chosen = given.chosen
         told = replace(given.model, prior=prior_of(chosen.viewpoints, place))
         poses = placed(chosen.ids, told, known.ids, known.shape, config, seed)
-        found = _rival(poses, told, chosen, config, generator, report)
-        result = None
-        if found is not None:
-            result = conclude(found, given, config, generator, report, seed)
+        found = _better(poses, told, chosen, config, generator, report)
+        stands = torch.equal(found.poses.angles, poses.angles)
+        if stands:
+            found = replace(found, density=carried(known.shape, centred(told.distance), place))
+        result = conclude(found, given, config, generator, report, seed)
     report.span("done", 1.0, 1.0)(1.0)
-    return result
+    return result, stands
 
 
-def _rival(
+def _better(
     known: Hypotheses, model: Model, views: Views, config: ReconConfig, generator: torch.Generator, report: Reporter
-) -> Found | None:
-    """What fits better than the known solution; None if nothing does."""
+) -> Found:
+    """The known solution, or what fits better."""
     draft = config.drafted()
     rivals, judged = finalists(model, draft, views, generator, report.part(0.05, 0.6), Checkpoint())
     best = best_fit(join(known, rivals), judged, views, draft.trial, generator, report.span("contest", 0.6, 0.75))
     folds = assign_folds(len(views), config.fine.folds, generator, known.angles.device)
-    poses = untangled(best, judged, views, folds, config, generator, report.span("untangle", 0.75, 0.85))
-    return None if torch.equal(poses.angles, known.angles) else Found(poses, folds)
+    tick = report.span("untangle", 0.75, 0.85)
+    return Found(untangled(best, judged, views, folds, config, generator, tick), folds)

@@ -110,6 +110,14 @@ class Cameras:
     weight: NDArray[np.float32]
     alternatives: Alternatives | None = field(default=None, kw_only=True)
 
+    @property
+    def certainty(self) -> float | None:
+        """Share of them that should be right, of views that are no strangers; None where nobody asked."""
+        kept = self.weight > 0
+        if self.alternatives is None or not kept.any():
+            return None
+        return float(self.alternatives.certainty[kept].mean())
+
 
 @dataclass(frozen=True, slots=True)
 class Mesh:

@@ -19,8 +19,6 @@ from recon.result import Shape
 from recon.types import Cameras
 from recon.volume import HALF_EXTENT, Hypotheses
 
-_CENTRED = (0.0, 0.0, 0.0)
-
 
 def warm_start(
     ids: np.ndarray[tuple[int], np.dtype[np.int64]],
@@ -51,8 +49,7 @@ def warm_start(
     poses = placed(ids, model, known_ids, shape, config, seed)
     tick(1.0)
     folds = assign_folds(len(ids), config.fine.folds, generator, poses.angles.device)
-    place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
-    return Found(poses, folds, density=carried(shape, place, poses.angles.device))
+    return Found(poses, folds, density=carried(shape, centred(model.distance), poses.angles.device))
 
 
 def placed(
@@ -76,7 +73,7 @@ def placed(
     row = {int(known): r for r, known in enumerate(known_ids)}
     new = np.array([i for i, each in enumerate(ids) if int(each) not in row], dtype=np.int64)
     old = np.array([i for i, each in enumerate(ids) if int(each) in row], dtype=np.int64)
-    place = Placement(_CENTRED, 2 * HALF_EXTENT, model.distance)
+    place = centred(model.distance)
     angles = torch.zeros(len(ids), 3, device=model.evidence.masks.device)
     frame, score = torch.zeros_like(angles), torch.zeros_like(angles[:, 0])
     if len(new):
@@ -90,6 +87,11 @@ def placed(
         _take(angles, frame, score, old, kept, part, place)
     weight = doubt(score[None], model.evidence.usable)
     return Hypotheses(angles[None], frame[None], weight, score[None])
+
+
+def centred(distance: float) -> Placement:
+    """Where the object lies in the volume that is seen from a distance."""
+    return Placement((0.0, 0.0, 0.0), 2 * HALF_EXTENT, distance)
 
 
 def carried(shape: Shape, place: Placement, device: torch.device) -> Tensor | None:

@@ -45,9 +45,9 @@ def test_each_part_of_the_formula_can_decide(better: ClusterRecord, why: str) ->
     assert priority(better, 0) > priority(SHAPE, 0), why
 
 
-def test_a_search_may_gain_a_share_of_what_all_images_lose() -> None:
-    assert priority(SHAPE, 0, kind="search") == pytest.approx(0.2 * 60 * 0.4 / 20)
-    assert priority(SHAPE, 0) > priority(SHAPE, 0, kind="search") > 0, "first what is new, then what may be wrong"
+def test_to_register_images_counts_those_without_cameras() -> None:
+    assert priority(SHAPE, 0, kind="search") == priority(SHAPE, 0)
+    assert priority(changed(SHAPE, posed=55), 0, kind="register") == pytest.approx(5 * 0.4 / 20)
 
 
 def test_waiting_decides_between_equals_and_failures_cost() -> None:

@@ -254,29 +254,30 @@ def searches(txn: Transaction) -> list[int]:
     return [job.cluster for job in schedule(txn, SEARCHING, 0.0).jobs if job.kind == "search"]
 
 
-def test_a_published_shape_is_searched_anew_once_a_fit_has_half_as_many_images_again(txn: Transaction) -> None:
-    shape = ClusterRecord(size=30, attempted_size=30, version=1, searched=20)
+def test_a_shape_is_searched_anew_as_it_grows_once_a_fit_has_half_as_many_images_again(txn: Transaction) -> None:
+    shape = ClusterRecord(size=30, attempted_size=20, version=1, searched=20)
     txn.put(CLUSTERS, 1, shape)
     others = {
         2: {"searched": 21}, 3: {"version": 0}, 4: {"held": True}, 5: {"failures": 1}, 6: {"state": "retired"},
-        7: {"size": 45}, 8: {"size": 90, "attempted_size": 90, "searched": 27}, 9: {"searched": 0},
+        7: {"attempted_size": 21}, 8: {"size": 90, "attempted_size": 40, "searched": 27}, 9: {"searched": 0},
     }  # fmt: skip
     for cluster, fields in others.items():
         txn.put(CLUSTERS, cluster, msgspec.structs.replace(shape, **fields))
-    assert sorted(searches(txn)) == [1, 9], "the seventh is continued first, and a fit of the eighth sees 40 images"
+    assert sorted(searches(txn)) == [1, 5, 9], "the seventh has not grown, and a fit of the eighth sees 40 images"
     assert not any(job.kind == "search" for job in schedule(txn, POLICY, 0.0).jobs), "never, unless told when"
 
 
 def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     first = publish(txn, replace(output(ReconJob(1, 20, 0, 1.0)), certainty=0.84))
-    worse = replace(output(ReconJob(1, 30, 1, 1.5, attempt=1), loss=0.9, baseline=0.5), warm=True, certainty=0.99)
+    assert record_of(txn).certainty == 0.84 and searches(txn) == [1]
+    worse = replace(output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.9, baseline=0.5), warm=True, certainty=0.99)
     assert publish(txn, worse).outcome == "candidate"
     assert record_of(txn).certainty == 0.84, "what was not published says nothing of what is"
     assert searches(txn) == [1]
-    better = replace(output(ReconJob(1, 30, 1, 1.5, attempt=2), loss=0.1), warm=True, certainty=0.85)
+    better = replace(output(ReconJob(1, 20, 1, 1.5, attempt=2), loss=0.1), warm=True, certainty=0.85)
     assert publish(txn, better).outcome == "published" and record_of(txn).certainty == 0.85
-    assert searches(txn) == [] and record_of(txn).searched == 20
+    assert searches(txn) == [] and due(txn) == [1] and record_of(txn).searched == 20
     assert schedule(txn, replace(SEARCHING, sure=1.0), 0.0).jobs[0].kind == "search"
     assert roll_back(txn, Rollback(1, first.version), record_of(txn))
     assert record_of(txn).certainty == 0.84 and searches(txn) == [1]
@@ -285,8 +286,8 @@ def test_a_shape_whose_cameras_are_most_likely_right_is_not_searched_anew(txn: T
 def test_seconds_of_all_attempts_are_added_up_for_a_cluster(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
-    search = replace(output(ReconJob(1, 30, 1, 1.0, attempt=1, kind="search"), found=False), stands=True, seconds=3.5)
-    publish(txn, search)
+    worse = replace(output(ReconJob(1, 30, 1, 1.0, attempt=1), loss=0.9, baseline=0.5), seconds=3.5)
+    assert publish(txn, worse).outcome == "candidate"
     assert record_of(txn).spent == 1.5 + 3.5
 
 
@@ -323,34 +324,27 @@ def test_a_search_starts_from_nothing_else_and_is_judged_by_most_of_what_the_ver
     assert continued.job.kind == "fit" and continued.starts == (b"1", b"2") and len(continued.held_out) == 3
 
 
-def test_where_a_search_finds_nothing_better_the_version_stands_until_there_is_more_to_see(txn: Transaction) -> None:
-    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
-    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
-    publish(txn, replace(output(ReconJob(1, 30, 1, 1.5, attempt=1)), warm=True))
-    assert record_of(txn).searched == 20 and searches(txn) == [1], "to continue a shape is no search"
-    before = record_of(txn)
-    job = ReconJob(1, 30, 2, 1.0, attempt=2, kind="search")
-    result = replace(output(job, found=False), stands=True, reason="nothing better")
-    report = publish(txn, result)
-    assert (report.outcome, report.version, report.kind, report.reason) == ("stands", 2, "search", "nothing better")
-    after = msgspec.structs.replace(before, attempts=3, searched=30, turn=3, spent=before.spent + result.seconds)
-    assert record_of(txn) == after and txn.count(SHAPES) == 2 and txn.counters().reconstructions == 3
-    assert searches(txn) == [] and publish(txn, result).outcome == "stale" and record_of(txn) == after
-
-
-def test_what_a_search_finds_is_a_version_as_any(txn: Transaction) -> None:
+@pytest.mark.parametrize("stands", [True, False])
+def test_what_a_search_finds_is_a_version_as_any(txn: Transaction, stands: bool) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
     job = ReconJob(1, 30, 1, 1.0, attempt=1, kind="search")
-    report = publish(txn, replace(output(job, loss=0.2, baseline=0.3), warm=False))
-    assert (report.outcome, report.version, report.kind) == ("published", 2, "search")
-    assert record_of(txn).searched == 30 and searches(txn) == []
+    report = publish(txn, replace(output(job, loss=0.2, baseline=0.3), warm=stands))
+    assert (report.outcome, report.version, report.start) == ("published", 2, "search")
+    assert record_of(txn).searched == 30 and searches(txn) == [] == due(txn)
 
 
-def test_a_search_that_breaks_leaves_the_cluster_as_it_was_and_is_not_repeated(txn: Transaction) -> None:
+def test_to_continue_a_shape_is_no_search(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=30))
     publish(txn, output(ReconJob(1, 20, 0, 1.0)))
-    before = record_of(txn)
+    publish(txn, replace(output(ReconJob(1, 30, 1, 1.5, attempt=1)), warm=True))
+    assert record_of(txn).searched == 20
+
+
+def test_a_search_that_breaks_is_tried_again(txn: Transaction) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=30))
+    publish(txn, output(ReconJob(1, 20, 0, 1.0)))
     report = record_failure(txn, ReconJob(1, 30, 1, 1.0, attempt=1, kind="search"), "broke", SEARCHING, 0.0)
     assert (report.outcome, report.kind) == ("failed", "search")
-    assert record_of(txn) == msgspec.structs.replace(before, attempts=2, searched=30, turn=2)
+    assert record_of(txn).failures == 1 and record_of(txn).version == 1
+    assert [job.kind for job in schedule(txn, SEARCHING, 60.0).jobs] == ["search"]

@@ -1,4 +1,4 @@
-"""A known solution stands, or falls to what a search from nothing finds."""
+"""A known solution is continued, or falls to what a search from nothing finds."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ def half_turned() -> Reconstruction:
     return replace(first, shape=replace(first.shape, cameras=replace(first.shape.cameras, R=turned)))
 
 
-def error(result: Reconstruction | None) -> float:
+def error(result: Reconstruction) -> float:
     scene, _ = cold_result()
-    assert result is not None and result.shape is not None and result.verdict == "shape"
+    assert result.shape is not None and result.verdict == "shape"
     return float(np.median(rotation_errors(result.shape.cameras.R.astype(float), scene.R)))
 
 
 def test_a_wrong_solution_stays_wrong_when_continued_and_falls_to_a_search() -> None:
     scene, _ = cold_result()
     assert error(reconstruct(scene.views, SMALL, warm=half_turned())) > 25
-    assert error(challenge(scene.views, half_turned(), SMALL)) < 25
+    better, stands = challenge(scene.views, half_turned(), SMALL)
+    assert error(better) < 25 and not stands
 
 
 def test_a_known_solution_that_lies_both_ways_round_is_sorted_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,30 +46,39 @@ def test_a_known_solution_that_lies_both_ways_round_is_sorted_out(monkeypatch: p
         return rivals.select(torch.tensor([0]))
 
     monkeypatch.setattr(module, "best_fit", first)  # no rival wins
-    assert error(challenge(scene.views, half_turned(), SMALL)) < 25
+    better, stands = challenge(scene.views, half_turned(), SMALL)
+    assert error(better) < 25 and not stands
 
 
 def test_a_right_solution_stands_or_gives_way_to_one_that_is_as_right() -> None:
     scene, first = cold_result()
     stages: list[str] = []
-    result = challenge(scene.views, first, SMALL, progress=lambda p: stages.append(p.stage))
+    result, _ = challenge(scene.views, first, SMALL, progress=lambda p: stages.append(p.stage))
     assert {"coarse", "contest", "done"} <= set(stages)
-    assert result is None or error(result) < 25
+    assert error(result) < 25
 
 
-def test_where_no_rival_wins_the_known_solution_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, first = cold_result()
-    more = make_scene(6, seed=5)
+def test_where_no_rival_wins_the_known_solution_is_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, first = cold_result()
+    views = joined(scene.views, make_scene(6, seed=5).views)
 
     def known(rivals: Hypotheses, *_: object) -> Hypotheses:
         return rivals.select(torch.tensor([0]))
 
     monkeypatch.setattr(module, "best_fit", known)
     monkeypatch.setattr(module, "untangled", lambda poses, *_: poses)
-    scene, _ = cold_result()
-    assert challenge(joined(scene.views, more.views), first, SMALL) is None
-    few = scene.views.take(np.arange(4))
-    assert challenge(few, first, SMALL) is None, "too few views to say anything"
+    result, stands = challenge(views, first, SMALL)
+    continued = reconstruct(views, SMALL, warm=first)
+    assert stands and result.shape is not None and continued.shape is not None
+    assert len(result.shape.cameras.R) == len(views)
+    apart = rotation_errors(result.shape.cameras.R.astype(float), continued.shape.cameras.R.astype(float))
+    assert np.median(apart) < 3, "it is what a continued shape comes to"
+
+
+def test_of_too_few_views_nothing_is_said() -> None:
+    scene, first = cold_result()
+    result, stands = challenge(scene.views.take(np.arange(4)), first, SMALL)
+    assert (result.verdict, stands) == ("too_few_views", True)
 
 
 def test_there_has_to_be_something_to_stand_against() -> None:
