@@ -145,9 +145,9 @@ class PublishReport:
     """What became of a reconstruction.
 
     ``outcome`` is that of a version, or ``registered`` if the published version has cameras of new images, or
-    ``stale``; ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its misfits
-    were ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part``, ``attempt`` and ``kind`` are as in a
-    job.
+    ``stale``; ``device`` is the kind it ran on, empty if that is not known; ``handed_back`` says how many of its
+    misfits were ``moved`` to another cluster, became ``outlier`` or were ``kept``; ``part``, ``attempt`` and ``kind``
+    are as in a job.
     """
 
     cluster: int
