@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,8 +56,12 @@ def test_where_all_is_well_it_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_a_configuration_that_can_not_be_had(
-    tmp_path: Path, overrides: dict[str, object], check: str, what: str
+    tmp_path: Path, overrides: dict[str, object], check: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Where the configuration can't be read its defaults are used, and a daemon may have these ports on this machine.
+    ports = {"api.port": str(free_port()), "metrics.port": str(free_port())}
+    module = sys.modules["daemon.doctor.examine"]  # the package exports the function under the same name
+    monkeypatch.setattr(module, "Config", lambda: load_config(None, ports, {}))
     findings = found(tmp_path, **overrides)
     assert problems(findings) == {check}
     assert what in findings[check].what and findings[check].todo
