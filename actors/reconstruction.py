@@ -24,6 +24,7 @@ from index.codec import decode_crop, decode_mask
 from index.form import pack, spectrum
 from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
 from index.records import CameraRecord
+from ops.errors import ReconstructionError
 from ops.faults import reach
 from recon import (
     Mesh,
@@ -110,7 +111,9 @@ class Workshop:
     def _registered(self, given: ReconInput, began: float, kind: str) -> ReconOutput:
         """Cameras of new images in the published version, which stays as it is."""
         records: list[CameraRecord] = []
-        if given.samples and given.field is not None:
+        if given.field is None:
+            raise ReconstructionError(f"version {given.job.version} has no field to register images to")
+        if given.samples:
             known = Reconstruction.from_bytes(given.field)
             cameras = register(self._views(given), known, seed=self._options.seed, device=self._device)
             records = camera_records(given.samples, cameras, ())

@@ -10,6 +10,7 @@ from actors import reconstruction as module
 from actors.plan import ReconstructorOptions
 from actors.reconstruction import Workshop
 from index.jobs import FIELD, ReconInput, ReconJob
+from ops.errors import ReconstructionError
 from recon import ReconConfig, Reconstruction, Views
 from recon.camera import select_cameras
 from tests.recon_scene import carved_result, joined, make_scene
@@ -183,3 +184,5 @@ def test_new_images_are_only_given_cameras_of_the_shape_there_is(
     assert output.misfits == (strangers if hand_back else ())
     nobody = Workshop(OPTIONS).run(ReconInput(job, [], [], [], result.to_bytes(), (), ()))
     assert nobody.cameras == [] and nobody.misfits == ()
+    with pytest.raises(ReconstructionError, match="version 1 has no field"):
+        Workshop(OPTIONS).run(ReconInput(job, samples, [], [], None, (), ()))
