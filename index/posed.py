@@ -7,7 +7,7 @@ import msgspec
 from index.changes import Change, record_changes
 from index.jobs import ReconOutput
 from index.reading import content_of, member_ids
-from index.records import CameraRecord, ClusterRecord, Seed
+from index.records import ClusterRecord
 from index.store import Transaction
 from index.tables import CAMERAS
 
@@ -15,19 +15,9 @@ MOST_POSED = 1000
 """Images of a cluster that are given cameras so; each time the whole list is written."""
 
 
-def unposed(txn: Transaction, cluster: int, version: int) -> list[int]:
-    """Images of a cluster that a version of its shape has no cameras of, ascending."""
-    posed = {camera.sample for camera in _cameras(txn, (cluster, content_of(txn, cluster, version)))}
-    return [sample for sample in member_ids(txn, cluster) if sample not in posed]
-
-
-def count_posed(txn: Transaction, cluster: int, version: int) -> int:
-    """Images that a version has cameras of."""
-    return len(_cameras(txn, (cluster, content_of(txn, cluster, version))))
-
-
-def _cameras(txn: Transaction, place: Seed) -> list[CameraRecord]:
-    return txn.get(CAMERAS, place) or []
+def posed_images(txn: Transaction, cluster: int, version: int) -> set[int]:
+    """Images that a version of a cluster's shape has cameras of."""
+    return {camera.sample for camera in txn.get(CAMERAS, (cluster, content_of(txn, cluster, version))) or []}
 
 
 def add_cameras(txn: Transaction, record: ClusterRecord, output: ReconOutput) -> tuple[ClusterRecord, int]:
@@ -43,7 +33,7 @@ def add_cameras(txn: Transaction, record: ClusterRecord, output: ReconOutput) ->
     """
     cluster, at = output.job.cluster, txn.counters().next_sample
     place = (cluster, content_of(txn, cluster, record.version))
-    known = _cameras(txn, place)
+    known = txn.get(CAMERAS, place) or []
     had = {camera.sample for camera in known}
     fresh = [msgspec.structs.replace(camera, at=at) for camera in output.cameras if camera.sample not in had]
     if fresh:
@@ -51,7 +41,8 @@ def add_cameras(txn: Transaction, record: ClusterRecord, output: ReconOutput) ->
         detail = f"{len(fresh)} images registered to version {record.version}"
         change = Change("registered", cluster, version=record.version, count=len(fresh), detail=detail)
         record_changes(txn, [change])
+    had.update(camera.sample for camera in fresh)
     # Without images that are in quarantine there may have been none to register.
-    left = len(unposed(txn, cluster, record.version)) if output.samples else 0
+    left = sum(sample not in had for sample in member_ids(txn, cluster)) if output.samples else 0
     posed, spent = max(record.size - left, 0), record.spent + output.seconds
     return msgspec.structs.replace(record, posed=posed, spent=spent), len(fresh)

@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from index.changes import Change, record_changes
-from index.posed import count_posed
+from index.posed import posed_images
 from index.publish import next_version
 from index.records import ClusterRecord, LineageRecord, ShapeRecord
 from index.store import Transaction
@@ -71,7 +71,7 @@ def _publish_anew(txn: Transaction, wanted: ShapeRecord, cluster: ClusterRecord)
     txn.put(CLUSTER_LINEAGE, (shape, event), b"")
     changed = replace(cluster, version=version, loss=wanted.loss, at=at, verdict=wanted.verdict, reason=reason,
                       epoch=event + 1, certainty=wanted.certainty or 0.0,
-                      posed=count_posed(txn, shape, version))  # fmt: skip
+                      posed=len(posed_images(txn, shape, version)))  # fmt: skip
     write_cluster(txn, shape, changed)
     add_counts(txn, published=1, next_lineage=1)
     record_changes(txn, [Change(KIND, shape, version=version, detail=reason)])

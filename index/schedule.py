@@ -11,7 +11,7 @@ import numpy as np
 from index.heldout import held_out
 from index.heritage import fitted_images, starts_of
 from index.jobs import FIELD, JobKind, ReconInput, ReconJob
-from index.posed import MOST_POSED, unposed
+from index.posed import MOST_POSED, posed_images
 from index.priority import priority
 from index.reading import content_of, member_ids
 from index.records import ClusterRecord, Seed
@@ -163,7 +163,9 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
     if record is None or not members:
         raise NotFoundError(f"cluster {job.cluster} has no images any more")
     if job.kind == "register":
-        return _newcomers(txn, job, record, policy)
+        posed = posed_images(txn, job.cluster, record.version)
+        newcomers = [sample for sample in members if sample not in posed]
+        return _with_images(txn, job, record, newcomers[: policy.max_images])  # those that came first first
     chosen = np.unique(np.linspace(0, len(members) - 1, min(len(members), policy.max_images)).round().astype(int))
     samples = [members[i] for i in chosen]
     starts, judges = _beginnings(txn, job, record, samples, len(samples) - policy.min_views)
@@ -173,12 +175,6 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         starts=tuple(field for seed in starts if (field := _field(txn, seed)) is not None),
         brief=policy.search * len(samples) <= policy.max_fitted,
     )
-
-
-def _newcomers(txn: Transaction, job: ReconJob, record: ClusterRecord, policy: Policy) -> ReconInput:
-    """The images that the published version has no cameras of, those that came first first."""
-    samples = _usable(txn, unposed(txn, job.cluster, record.version))
-    return _with_images(txn, job, record, samples[: policy.max_images])
 
 
 def _with_images(txn: Transaction, job: ReconJob, record: ClusterRecord, samples: list[int]) -> ReconInput:

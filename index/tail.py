@@ -35,8 +35,10 @@ class Tail:
     def follow(self, index: VectorIndex, store: Store) -> None:
         """Takes what has been stored since, or lets the index take everything if that is too much."""
         ids, rows = newer(store, max(index.last_id, self.last), LONGEST)
+        if not len(ids):
+            return
         if len(self) + len(ids) < LONGEST:
-            self._keep(np.concatenate([self._ids, ids]), np.concatenate([self._rows, rows]) if len(ids) else self._rows)
+            self._keep(np.concatenate([self._ids, ids]), np.concatenate([self._rows, rows]))
             return
         self._select(np.zeros(len(self), bool))
         catch_up(index, store)
