@@ -38,7 +38,7 @@ class ReconJob:
         version: published version it starts from, 0 for none.
         growth: size over the size at the last attempt; infinite for the first.
         attempt: attempts before this one; a result is recorded once for each.
-        epoch: the cluster's epoch; a result of another epoch is of another cluster.
+        epoch: the cluster's epoch; a result of another epoch may be of another cluster.
         kind: what is to be done.
         priority: what it may gain a second, and how long it has waited; see `index.priority`.
         part: part of the library that the cluster is in; -1 in a library in one piece.

@@ -18,12 +18,15 @@ from index.tables import ARTIFACTS, CAMERAS, CLUSTERS, MICROS, SAMPLES, SHAPES
 from index.totals import add_counts, write_cluster
 from ops.clock import wall_time
 
+_SAME = 0.9  # share of its images that a cluster keeps through a merge or split, for a result to be of it still
+
 
 def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = None) -> PublishReport:
     """Records a reconstruction and publishes it if it holds a shape better than the version before.
 
     A result that was recorded already, its acknowledgement lost, is acknowledged again and changes nothing. One whose
-    cluster has since been tried again, merged, split, dissolved or mostly lost its images is dropped.
+    cluster has since been tried again, dissolved, lost its images or taken in another's shape is dropped, and counts
+    as an attempt.
 
     Args:
         txn: a write transaction.
@@ -35,8 +38,12 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
     cluster = txn.get(CLUSTERS, job.cluster)
     if (known := _recorded(txn, job)) is not None:
         return _report(output, known.outcome, known.version, known.reason)
-    if cluster is None or (why := _stale(txn, cluster, output)):
-        return _report(output, "stale", 0, why if cluster else "the cluster has vanished")
+    if cluster is None:
+        return _report(output, "stale", 0, "the cluster has vanished")
+    if why := _stale(txn, cluster, output):
+        if cluster.attempts == job.attempt:  # else it may be one whose acknowledgement was lost, and be counted already
+            _note(txn, job, msgspec.structs.replace(cluster, spent=cluster.spent + output.seconds))
+        return _report(output, "stale", 0, why)
     if job.kind == "register":
         return _registered(txn, cluster, output, restore)
     judgement = judge(output, txn.get(SHAPES, (job.cluster, job.version)) if job.version else None, cluster.seeds)
@@ -44,13 +51,14 @@ def publish(txn: Transaction, output: ReconOutput, restore: Restore | None = Non
     version = _record(txn, output, judgement)
     published = outcome == "published"
     changed = msgspec.structs.replace(
-        cluster, attempted_size=job.size, attempts=cluster.attempts + 1, failures=0, retry_at=0.0, quarantined=False,
-        seeds=(), verdict=output.verdict, reason=reason, version=version if published else cluster.version,
+        cluster, attempted_size=min(job.size, cluster.size), attempts=cluster.attempts + 1, failures=0,
+        retry_at=0.0, quarantined=False, seeds=(), verdict=output.verdict, reason=reason,
+        version=version if published else cluster.version,
         loss=output.loss if published else cluster.loss,
         at=txn.counters().next_sample if published else cluster.at, seconds=output.seconds,
         turn=txn.counters().reconstructions + 1, searched=_searched(cluster, output),
         certainty=output.certainty or 0.0 if published else cluster.certainty, spent=cluster.spent + output.seconds,
-        posed=len(output.cameras) if published else cluster.posed,
+        posed=min(len(output.cameras), cluster.size) if published else cluster.posed,
     )  # fmt: skip
     write_cluster(txn, job.cluster, changed)
     add_counts(txn, reconstructions=1, published=published)
@@ -81,7 +89,7 @@ def _registered(
 def _searched(cluster: ClusterRecord, output: ReconOutput) -> int:
     # A first version, of a shape that was handed down, has seen all there is: nothing could judge a rival yet.
     continued = output.warm and output.job.version and output.job.kind != "search"
-    return cluster.searched if continued else output.job.size
+    return cluster.searched if continued else min(output.job.size, cluster.size)
 
 
 def _recorded(txn: Transaction, job: ReconJob) -> ShapeRecord | None:
@@ -96,8 +104,6 @@ def _stale(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> str
     job = output.job
     if cluster.state != "open":
         return "the cluster was merged into others or dissolved meanwhile"
-    if cluster.epoch != job.epoch:
-        return "the cluster was merged or split meanwhile"
     if cluster.attempts != job.attempt:
         return "the cluster was tried again meanwhile"
     if cluster.version != job.version:
@@ -105,6 +111,9 @@ def _stale(txn: Transaction, cluster: ClusterRecord, output: ReconOutput) -> str
     # A repair may move images between clusters that both live on, which is no event. Ids follow the largest overlap,
     # and so do results.
     still = sum(_is_member(txn, sample, job.cluster) for sample in output.samples)
+    if cluster.epoch != job.epoch and (cluster.seeds or still < _SAME * len(output.samples)):
+        # What was taken in has a shape to start from, or what was begun with is another object by a good part.
+        return "the cluster was merged or split meanwhile"
     return "most of its images are in other clusters by now" if 2 * still < len(output.samples) else ""
 
 

@@ -158,6 +158,7 @@ def test_a_first_shape_is_published(txn: Transaction) -> None:
 def test_a_version_is_published_only_if_better_and_kept_anyway(txn: Transaction) -> None:
     txn.put(CLUSTERS, 1, ClusterRecord(size=12))
     publish(txn, output(ReconJob(1, 12, 0, 1.0)))
+    write_cluster(txn, 1, msgspec.structs.replace(record_of(txn), size=30))
     worse = publish(txn, output(ReconJob(1, 20, 1, 1.5, attempt=1), loss=0.31, baseline=0.30))
     assert (worse.outcome, worse.version, worse.job) == ("candidate", 2, "1.2")
     assert worse.reason == "no better than version 1 on 4 images that neither was fitted to: loss 0.3100 against 0.3000"
@@ -200,7 +201,7 @@ def test_no_shape_is_a_verdict_with_its_reason(txn: Transaction) -> None:
 STALE = {
     "vanished": None,
     "merged into others": ClusterRecord(state="retired"),
-    "merged or split": ClusterRecord(size=12, epoch=4),
+    "merged or split": ClusterRecord(size=12, epoch=4, seeds=((2, 1),)),
     "tried again": ClusterRecord(size=12, attempts=1),
     "another version was made": ClusterRecord(size=12, version=5),
 }
@@ -211,21 +212,44 @@ def test_a_result_for_a_cluster_that_has_changed_is_dropped(txn: Transaction, wh
     record = STALE[why]
     if record is not None:
         txn.put(CLUSTERS, 1, record)
-    report = publish(txn, output(ReconJob(1, 12, 0, 1.0)))
+    found = output(ReconJob(1, 12, 0, 1.0))
+    report = publish(txn, found)
     assert report.outcome == "stale" and why in report.reason
-    assert txn.count(SHAPES) == 0 and txn.count(ARTIFACTS) == 0 and txn.get(CLUSTERS, 1) == record
+    assert txn.count(SHAPES) == 0 and txn.count(ARTIFACTS) == 0
+    counted = record is not None and record.attempts == 0
+    noted = record and msgspec.structs.replace(record, spent=found.seconds, attempts=1, turn=1) if counted else record
+    assert txn.get(CLUSTERS, 1) == noted and txn.counters().reconstructions == counted
+    assert publish(txn, found).outcome == "stale" and txn.get(CLUSTERS, 1) == noted
 
 
-@pytest.mark.parametrize(("moved", "outcome"), [(0, "published"), (6, "published"), (7, "stale"), (12, "stale")])
-def test_a_result_follows_its_images(txn: Transaction, moved: int, outcome: str) -> None:
-    """A repair may move images between clusters without an event."""
+@pytest.mark.parametrize(
+    ("epoch", "moved", "outcome"),
+    [
+        (0, 0, "published"),
+        (0, 6, "published"),
+        (0, 7, "stale"),
+        (0, 12, "stale"),
+        (4, 0, "published"),
+        (4, 1, "published"),
+        (4, 2, "stale"),
+    ],
+)
+def test_a_result_follows_its_images(txn: Transaction, epoch: int, moved: int, outcome: str) -> None:
+    """A repair may move images between clusters without an event; a merge or split may leave nearly all in theirs."""
     for image in range(12):
         owner = 2 if image < moved else 1
         txn.put(MICROS, image, MicroRecord(image, 1, owner))
         txn.put(SAMPLES, image, SampleRecord("k", "s", image, "", 1, 1, (0, 0, 1, 1), 0.5, "", image, 1.0, 0.0))
-    txn.put(CLUSTERS, 1, ClusterRecord(size=20))
+    txn.put(CLUSTERS, 1, ClusterRecord(size=20, epoch=epoch))
     found = replace(output(ReconJob(1, 12, 0, 1.0)), samples=list(range(12)))
     assert publish(txn, found).outcome == outcome
+
+
+def test_what_a_split_leaves_counts_its_growth_from_then_on(txn: Transaction) -> None:
+    write_cluster(txn, 1, ClusterRecord(size=11, epoch=4))
+    assert publish(txn, output(ReconJob(1, 12, 0, 1.0))).outcome == "published"
+    record = record_of(txn)
+    assert record.attempted_size == record.searched == 11 and record.posed <= 11
 
 
 @pytest.mark.parametrize("found", ["published", "no_shape"])
