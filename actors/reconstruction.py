@@ -96,12 +96,13 @@ class Workshop:
         """The result, and whether it continues an earlier shape."""
         starts = [Reconstruction.from_bytes(field) for field in given.starts]
         known = [start for start in starts if start.verdict == "shape"]
-        begins: list[Reconstruction | None] = [*known] or [None]
         seed = self._options.seed
-        if given.job.kind == "search" and known:
+        if known and (given.job.kind == "search" or not given.job.version):
+            # A shape that was handed down may be of another object: what it leads to has to stand against a search.
             return challenge(views, known[0], config, seed=seed, device=self._device)
         if given.brief and not known:  # a continued shape is built as finely as ever
             config = config.drafted()
+        begins: list[Reconstruction | None] = [*known] or [None]
         kept = self._checkpoints()
         results = [
             reconstruct(views, config, warm=start, seed=seed, device=self._device, checkpoints=kept) for start in begins

@@ -122,6 +122,23 @@ def asked_to_search(job: ReconInput) -> ReconInput:
 
 
 @pytest.mark.parametrize("stands", [True, False])
+def test_a_shape_that_was_handed_down_has_to_stand_against_a_search(
+    shown: list[Views], monkeypatch: pytest.MonkeyPatch, stands: bool
+) -> None:
+    _, result = carved_result()
+    fit, against = module.reconstruct, list[str]()
+
+    def found(views: Views, known: Reconstruction, *_: object, **__: Any) -> tuple[Reconstruction, bool]:
+        against.append(known.reason)
+        return fit(views.take(np.arange(20))), stands
+
+    monkeypatch.setattr(module, "challenge", found)
+    larger, smaller = (replace(result, reason=name).to_bytes() for name in ("larger", "smaller"))
+    output = Workshop(OPTIONS).run(given(None, (), larger, smaller))
+    assert against == ["larger"] and output.warm == stands and output.held_out == 0 and FIELD in output.artifacts
+
+
+@pytest.mark.parametrize("stands", [True, False])
 def test_what_a_search_comes_to_is_judged_as_any_version(
     shown: list[Views], monkeypatch: pytest.MonkeyPatch, stands: bool
 ) -> None:
