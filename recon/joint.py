@@ -7,6 +7,7 @@ cameras into place instead of carving thin parts away.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ _FEATURE_WEIGHT = 0.5
 _COOLED = 0.5
 _MAX_ROLL = 0.15
 _RAYS_PER_VIEW = 200
+_LEAST_MASK = 1 / _RAYS_PER_VIEW  # share of a window: a view that shows nothing of the object has no say on features
 _POSE_RATES = {"angles": 4e-3, "frame": 2e-3}
 _PRUNED_FROM, _PRUNE_EVERY = 0.25, 16
 
@@ -195,6 +197,17 @@ def _cool(optimizer: torch.optim.Optimizer, share: float) -> None:
         group["lr"] = group["first"] * factor
 
 
+def _places(views: int, rays: int, generator: torch.Generator) -> Tensor:
+    """Where rays pass the windows of views, ``(N, K, 2)`` in [-1, 1]: one at random in each cell of a square grid.
+
+    There are ``rays`` of them at most.
+    """
+    side = math.isqrt(rays)
+    along = torch.arange(side, dtype=torch.float32)
+    cells = torch.stack(torch.meshgrid(along, along, indexing="xy"), -1).reshape(1, -1, 2)
+    return (cells + torch.rand(views, side * side, 2, generator=generator)) * (2 / side) - 1
+
+
 def _loss(
     field: Field,
     cameras: _Poses,
@@ -206,7 +219,7 @@ def _loss(
     """Cross entropy of silhouettes, cosine distance of features, and the density's total variation."""
     masks, device = scene.masks, scene.masks.device
     rays = max(1, min(_RAYS_PER_VIEW, stage.rays // len(masks)))
-    places = (torch.rand(len(masks), rays, 2, generator=generator) * 2 - 1).to(device)
+    places = _places(len(masks), rays, generator).to(device)
     jitter = float(torch.rand((), generator=generator))
     points, spacing = ray_points(cameras.angles, cameras.frame, places, field.resolution, scene.distance, jitter)
     alpha, seen = march(field, points, spacing, cells)
@@ -214,7 +227,7 @@ def _loss(
     target = F.grid_sample(scene.features, places[:, :, None], align_corners=False)[..., 0].transpose(1, 2)
     outline = F.binary_cross_entropy(alpha.clamp(1e-4, 1 - 1e-4), mask, reduction="none").mean(1)
     apart = 1 - (F.normalize(seen, dim=-1, eps=1e-3) * target).sum(-1)
-    appearance = (apart * mask * alpha.detach()).sum(1) / (mask.sum(1) + 1)
+    appearance = (apart * mask * alpha.detach()).mean(1) / (mask.mean(1) + _LEAST_MASK)
     weight = scene.weight
     fit = (weight * (outline + _FEATURE_WEIGHT * appearance)).sum() / weight.sum().clamp_min(1e-6)
     return fit + _SMOOTH * field.roughness()
