@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from actors.plan import BackboneInfo
@@ -56,8 +57,10 @@ class Miner:
         return self._open().commit(batch)
 
     def settle(self) -> SettleReport:
-        """Repairs the partition at the end of the stream."""
-        return self._open().settle()
+        """Repairs the partition at the end of the stream; what is due from then on is due for the last time."""
+        report = self._open().settle()
+        self._policy = replace(self._policy, ended=True)
+        return report
 
     def edit(self, edit: Edit) -> EditReport:
         """Does what a person asks for."""

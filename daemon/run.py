@@ -294,6 +294,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.max_views,
             recon.search_below,
             recon.register_growth,
+            recon.last_growth,
         ),
         # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,

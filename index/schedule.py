@@ -42,6 +42,9 @@ class Policy:
         sure: certainty of a published version from which its cameras are not searched once more.
         register: factor by which a cluster must have grown since its images were last given cameras, for the new ones
             to be registered to its shape meanwhile.
+        last: factor that stands for those of fits and searches once the stream has ended, where a fit can see more
+            images than the one before.
+        ended: nothing more will come.
     """
 
     min_views: int
@@ -53,10 +56,26 @@ class Policy:
     max_fitted: int = 40
     sure: float = inf
     register: float = inf
+    last: float = inf
+    ended: bool = False
 
     def pause_s(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
         return min(self.backoff_s * 2.0 ** max(failures - 1, 0), _LONGEST_BACKOFF_S)
+
+    def is_grown(self, record: ClusterRecord) -> bool:
+        """A cluster has grown by enough since the last attempt."""
+        sees_more = self.ended and record.attempted_size < self.max_fitted
+        return record.size >= (min(self.growth, self.last) if sees_more else self.growth) * record.attempted_size
+
+    def has_more_to_search(self, images: int, searched: int) -> bool:
+        """A fit of so many images shows more than what so many were searched in."""
+        factor = min(self.search, self.last) if self.ended else self.search
+        return min(images, self.max_fitted) >= factor * searched
+
+    def is_brief(self, images: int) -> bool:
+        """A cold start from so many images is not the last search."""
+        return not self.ended and self.search * images <= self.max_fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +148,14 @@ def _is_grown(record: ClusterRecord, policy: Policy) -> bool:
     if record.held or record.size < policy.min_views:
         return False
     retry = record.failures > 0 and not record.quarantined
-    return retry or record.size >= policy.growth * record.attempted_size
+    return retry or policy.is_grown(record)
 
 
 def _is_doubtful(record: ClusterRecord, policy: Policy) -> bool:
     """The published version is to stand against a search from nothing when it is continued."""
     if not record.version or record.certainty >= policy.sure:  # most likely right: a search would find it again
         return False
-    return min(record.size, policy.max_fitted) >= policy.search * record.searched
+    return policy.has_more_to_search(record.size, record.searched)
 
 
 def _wait_s(record: ClusterRecord, policy: Policy, now: float) -> float:
@@ -173,7 +192,7 @@ def recon_input(txn: Transaction, job: ReconJob, policy: Policy) -> ReconInput:
         _with_images(txn, job, record, samples),
         held_out=tuple(judges),
         starts=tuple(field for seed in starts if (field := _field(txn, seed)) is not None),
-        brief=policy.search * len(samples) <= policy.max_fitted,
+        brief=policy.is_brief(len(samples)),
     )
 
 

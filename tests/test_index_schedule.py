@@ -69,6 +69,36 @@ def test_a_cluster_is_due_at_first_size_and_then_by_growth(txn: Transaction) -> 
     assert sorted(due(txn)) == [1, 3, 4]
 
 
+ENDED = replace(POLICY, last=1.1, max_fitted=40, search=1.5, sure=0.85, ended=True)
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [
+        (ClusterRecord(size=9), None),
+        (ClusterRecord(size=21, attempted_size=20), None),
+        (ClusterRecord(size=22, attempted_size=20), "fit"),
+        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.9, searched=20), "fit"),
+        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.8, searched=20), "search"),
+        (ClusterRecord(size=59, attempted_size=40), None),  # a fit sees no more than 40 of them
+        (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=37), "fit"),
+        (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=36), "search"),
+    ],
+)
+def test_once_the_stream_has_ended_what_has_grown_by_little_is_due_once_more(
+    txn: Transaction, record: ClusterRecord, kind: str | None
+) -> None:
+    txn.put(CLUSTERS, 1, record)
+    assert [job.kind for job in schedule(txn, ENDED, 0.0).jobs] == [kind] * (kind is not None)
+    before = schedule(txn, replace(ENDED, ended=False), 0.0).jobs
+    assert [job.kind for job in before] == (["fit"] if record.attempted_size == 40 and record.size == 60 else [])
+
+
+def test_a_first_search_is_brief_only_where_another_may_follow() -> None:
+    assert [replace(ENDED, ended=False).is_brief(images) for images in (16, 26, 27)] == [True, True, False]
+    assert not ENDED.is_brief(16)
+
+
 def test_of_very_many_only_the_most_due_are_handed_out(txn: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_JOBS", 3)
     for cluster in range(10):
