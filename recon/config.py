@@ -219,7 +219,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, tilt=0.7),
         "fine": Stage(6, 4, 5, 36, 6, 32, 128, tilt=0.5),
         "trial": JointStage(80, 40, 8000, 8),
-        "joint": JointStage(300, 48, 12800, 16),
+        "joint": JointStage(640, 48, 2600, 16),
         "mesh_resolution": 80,
     },
 }
