@@ -136,7 +136,7 @@ class ReconConfig:
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
-    joint: JointStage = JointStage(320, 48, 1300, 8)
+    joint: JointStage = JointStage(240, 48, 2600, 8)
     mesh_resolution: int = 64
     min_score: float = 0.1
     round_ratio: float = 0.95

@@ -84,7 +84,7 @@ def test_a_first_search_is_a_draft_s_where_another_follows_but_what_it_finds_is_
     assert (config.coarse, config.led_starts) == (
         (draft.coarse, draft.led_starts) if brief else (quick.coarse, quick.led_starts)
     )
-    assert config.joint == replace(quick.joint, steps=192 if brief else 320)
+    assert config.joint == replace(quick.joint, steps=144 if brief else 240)
 
 
 def test_a_shape_that_is_continued_is_built_as_finely_however_few_its_images(
