@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import ray
@@ -12,6 +12,7 @@ import ray
 from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
 from actors.sharing import SharedTime
+from index.precision import Precision
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
 from ops.logs import LogOptions
@@ -34,7 +35,7 @@ class Embedder:
         logs: LogOptions,
         name: str,
         device: str,
-        precision: Literal["auto", "fp32", "bf16"],
+        precision: Precision,
         sharers: int,
         objects: int,
     ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.ingest import IngestConfig
+from index.precision import Precision
 from index.schedule import Policy
 from index.stream.options import ReadOptions
 from ops.logs import LogOptions
@@ -39,7 +40,7 @@ class ReconstructorOptions:
     """
 
     backbone: str
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Precision
     device: str
     effort: Literal["draft", "quick", "full"]
     recipe: Literal["shapelode", "3dminer"]
@@ -63,7 +64,7 @@ class CrewPlan:
     folder: str
     backbone: str
     device: str
-    precision: str
+    precision: Precision
     read: ReadOptions
     readers: int
     objects: int

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daemon.access import TOKEN_ENV
+from index.precision import Precision
 from ops import faults
 from ops.errors import ConfigError
 from ops.logs import Format, LogLevel
@@ -53,7 +54,9 @@ class BackboneConfig(_Section):
 
     name: str = Field("embedded", description="`embedded`, `dinov2`, or ARCHITECTURE:PATH of a local timm ViT.")
     device: str = Field("auto", description="torch device; `auto` takes CUDA where there is one.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
+    precision: Precision = Field(
+        "auto", description="Arithmetic of the encoder: `auto`, `fp32`, `bf16`, or `int8` on CPUs."
+    )
     embedders: int = Field(1, ge=1, description="Embedder actors.")
     batches_at_once: int = Field(2, ge=1, description="Batches an embedder works on at once, its cores shared by them.")
     num_cpus: float = Field(1.0, ge=0, description="CPUs Ray sets aside for each embedder.")

@@ -264,7 +264,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         reconstructor_gpus=recon.num_gpus,
         reconstructor=ReconstructorOptions(
             backbone.name,
-            backbone.precision,
+            "auto" if backbone.precision == "int8" else backbone.precision,  # which has no features of patches
             recon.device,
             recon.effort,
             recon.recipe,

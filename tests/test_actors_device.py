@@ -68,3 +68,9 @@ def test_other_failures_and_successes_pass() -> None:
         raise ZeroDivisionError
     with releasing_memory():
         pass
+
+
+@pytest.mark.parametrize(("asked", "dense"), [("int8", "auto"), ("bf16", "bf16"), ("auto", "auto")])
+def test_patch_features_are_never_asked_for_in_8_bits(asked: str, dense: str, tmp_path: Path) -> None:
+    plan = crew_plan(tmp_path, load_config(overrides={"backbone.precision": asked}, env={}))
+    assert (plan.precision, plan.reconstructor.precision) == (asked, dense)

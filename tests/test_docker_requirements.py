@@ -21,7 +21,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 EXTRAS = sorted(tomllib.loads(PYPROJECT)["project"]["optional-dependencies"])
 OURS = ("daemon", "actors", "index", "recon", "ops")
 # Extras that stand in the way of nobody who does without: FAISS is chosen, benchmarks are for developers.
-OPTIONAL = {"faiss": "cpu", "onnxruntime": "bench", "playwright": "dev"}
+OPTIONAL = {"faiss": "cpu", "playwright": "dev"}
 
 
 @cache

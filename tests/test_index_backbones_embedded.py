@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from index.backbones import Precision, load_backbone
+from index.backbones import load_backbone
 from index.backbones.base import Backbone
 from index.backbones.crop import MIN_SIDE
+from index.precision import Precision
 from index.views import CROP_SIZE, ObjectView
 from ops.errors import RejectError
 from ops.synth import seats, vessels

@@ -11,7 +11,7 @@ import pytest
 from index.backbones.embedded import EmbeddedBackbone
 from index.views import CROP_SIZE, ObjectView
 from ops.bench import precision
-from ops.bench.precision import Int8Backbone, run
+from ops.bench.precision import TorchInt8Backbone, run
 from ops.errors import RejectError
 from ops.synth.render import photograph
 from ops.synth.shapes import make_shapes
@@ -78,6 +78,6 @@ def test_groups_are_judged_by_the_truth() -> None:
 
 def test_8_bit_layers_see_what_the_others_see() -> None:
     picture = photograph(make_shapes(1, 3)[0], np.random.default_rng(3), 160).image
-    (exact,), (coarse,) = EmbeddedBackbone(precision="fp32").embed([picture]), Int8Backbone().embed([picture])
+    (exact,), (coarse,) = EmbeddedBackbone(precision="fp32").embed([picture]), TorchInt8Backbone().embed([picture])
     assert isinstance(exact, ObjectView) and isinstance(coarse, ObjectView)
     assert 0.9 < float(exact.descriptor @ coarse.descriptor) < 1 - 1e-5

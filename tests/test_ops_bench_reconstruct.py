@@ -76,7 +76,7 @@ def perfect_chairs(data: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[in
 
     monkeypatch.setattr(benchmark, "reconstruct", perfect)
     monkeypatch.setattr(benchmark, "find_views", found_in)
-    monkeypatch.setattr(benchmark, "load_backbone", lambda name, device: PatchEncoder())
+    monkeypatch.setattr(benchmark, "load_backbone", lambda name, device, precision: PatchEncoder())
     return calls
 
 

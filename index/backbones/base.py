@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from index.backbones.compute import Precision, compute_dtype, find_device
+from index.backbones.compute import compute_dtype, find_device
 from index.backbones.crop import BACKDROP, MIN_FOREGROUND, MIN_SIDE, Box, cut, main_components, squash
 from index.backbones.objects import Found, find_objects, own_part, screen
 from index.backbones.refine import refine
+from index.precision import Precision
 from index.views import CROP_SIZE, MOST_OBJECTS, ObjectView
 from ops.errors import RejectError
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from index.precision import Precision
 from ops.errors import BackboneError
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 PREPROCESSING_VERSION = 2
 """Part of every fingerprint; raise it when masks, crops or descriptors change for the same weights."""
@@ -61,7 +60,10 @@ def find_device(name: str) -> torch.device:
 
 
 def compute_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    """bfloat16 where asked for, or where ``auto`` finds hardware for it; else float32."""
+    """bfloat16 where asked for, or where ``auto`` finds hardware for it; else float32.
+
+    With ``int8`` it is of what is not quantised.
+    """
     if precision == "fp32":
         return torch.float32
     if precision == "bf16" or _has_bf16(device):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from index.backbones.compute import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     PREPROCESSING_VERSION,
-    Precision,
     block_features,
     cast_once,
     fingerprint,
@@ -25,6 +25,8 @@ from index.backbones.crop import BACKDROP
 from index.backbones.foreground import TOKEN_LAYERS, ForegroundHead, layer_tokens, load_foreground_head
 from index.backbones.viewpoint import guess, load_viewpoint_head
 from index.backbones.weights import load_efficientnet, load_saliency_vit
+from index.precision import Precision
+from ops.errors import BackboneError
 
 PATCH_LAYER = 9
 """Block whose output gives the dense features; the last ones have turned to saliency."""
@@ -58,11 +60,13 @@ class EmbeddedBackbone(Backbone):
 
     Args:
         device: torch device.
-        precision: arithmetic of the forward pass.
+        precision: arithmetic of the forward pass; ``int8`` of the ViT's linear layers where objects are found and
+            described, while the rest and patch features are computed as with ``auto``.
         head: mask head to use instead of the one that ships.
 
     Raises:
-        BackboneError: one of the two packages is not installed.
+        BackboneError: one of the two packages is not installed, or ``int8`` is asked of a device that is no
+            processor.
     """
 
     name = "embedded"
@@ -73,12 +77,15 @@ class EmbeddedBackbone(Backbone):
         self, *, device: str = "cpu", precision: Precision = "auto", head: ForegroundHead | None = None
     ) -> None:
         super().__init__(device, precision)
+        if precision == "int8" and self.device.type != "cpu":
+            raise BackboneError(f"precision int8 is for processors, not for {device!r}: choose auto or bf16")
         vit: Any = load_saliency_vit()
         head = head or load_foreground_head()
         net, projection = load_efficientnet(POOLED_DIM)
         made = f"embedded v{PREPROCESSING_VERSION}, {EFFICIENTNET_SIDE} pixels"
         self.fingerprint = fingerprint(made, {"vit": vit, "head": head, "net": net})
         self.dim = POOLED_DIM + self.patch_dim
+        self._quantised = _quantised(vit) if precision == "int8" else None
         self._vit = vit.to(self.device)
         self._head = head.to(self.device)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,7 +103,7 @@ class EmbeddedBackbone(Backbone):
 
     def _tokens(self, inputs: Tensor) -> list[Tensor]:
         """Patch tokens of the layers that are read."""
-        return layer_tokens(self._vit, inputs)
+        return self._quantised(inputs) if self._quantised else layer_tokens(self._vit, inputs)
 
     def _patches(self, crops: Tensor) -> Tensor:
         return block_features(self._vit, to_input(crops, IMAGENET_MEAN, IMAGENET_STD), PATCH_LAYER)
@@ -115,6 +122,12 @@ class EmbeddedBackbone(Backbone):
         mean = (look.patches * cover).sum(dim=(2, 3))
         parts = [_project(pooled, self._projection), PATCH_WEIGHT * F.normalize(mean, dim=1)]
         return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+
+def _quantised(vit: Any) -> Callable[[Tensor], list[Tensor]]:
+    from index.backbones.quantised import QuantisedViT  # most processes do without ONNX Runtime
+
+    return QuantisedViT(vit, TOKEN_LAYERS)
 
 
 def _enlarged(crops: Tensor, masks: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from index.backbones.compute import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     PREPROCESSING_VERSION,
-    Precision,
     block_features,
     cast_once,
     fingerprint,
@@ -28,6 +27,7 @@ from index.backbones.compute import (
 )
 from index.backbones.crop import BACKDROP
 from index.backbones.tokencut import cut_foreground
+from index.precision import Precision
 from index.views import CROP_SIZE
 from ops.errors import BackboneError
 

@@ -1,8 +1,9 @@
 """What cheaper arithmetic of the encoder costs: processor time beside the clustering it leads to.
 
 In turns, batch by batch, on one thread: float32, bfloat16, and 8-bit integers in the linear layers of the ViT (dynamic
-quantisation, where activations are scaled as they come), by torch and by ONNX Runtime, with bfloat16 in the
-EfficientNet. Partitions are those of the clusterer alone, fed in the order of the shards.
+quantisation, where activations are scaled as they come) with bfloat16 in the EfficientNet: as offered, by ONNX Runtime
+image by image, and by torch, whole batches. Partitions are those of the clusterer alone, fed in the order of the
+shards.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from index.backbones.compute import Precision, cast_once
+from index.backbones.compute import cast_once
 from index.backbones.embedded import EmbeddedBackbone
 from index.clustering import make_clusterer
+from index.precision import Precision
 from index.stream.decode import decode_image
 from index.stream.tar import read_samples
 from index.views import ObjectView
 from ops.bench.masks import iou
-from ops.bench.onnx_vit import OnnxInt8Backbone
 from ops.bench.partition import PartitionScore, score_partition
 from ops.bench.report import Measure, Report
 from ops.bench.truth import load_truth
@@ -37,8 +38,8 @@ EXACT = "fp32"
 Tell = Callable[[str], None]
 
 
-class Int8Backbone(EmbeddedBackbone):
-    """The embedded backbone with 8-bit linear layers in its ViT, for CPUs."""
+class TorchInt8Backbone(EmbeddedBackbone):
+    """The embedded backbone with 8-bit linear layers in its ViT by torch's quantisation, for CPUs."""
 
     def __init__(self) -> None:
         super().__init__(device="cpu", precision="fp32")
@@ -72,9 +73,8 @@ class Arithmetic:
 
 def encoders() -> dict[str, EmbeddedBackbone]:
     """What is compared."""
-    exact: tuple[Precision, ...] = ("fp32", "bf16")
-    coarse = {"int8": Int8Backbone(), "int8 in ONNX Runtime": OnnxInt8Backbone()}
-    return {**{name: EmbeddedBackbone(precision=name) for name in exact}, **coarse}
+    offered: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+    return {**{name: EmbeddedBackbone(precision=name) for name in offered}, "int8 by torch": TorchInt8Backbone()}
 
 
 def run(data: Path, limit: int, tell: Tell = lambda line: None) -> Report:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from actors.views import make_views
 from index.backbones import Backbone, load_backbone
+from index.precision import Precision
 from index.views import ObjectView
 from ops.bench.report import Report
 from ops.bench.shapes import Judge, Recovered
@@ -45,6 +46,7 @@ class Settings:
         field: what the joint refinement fits.
         rival: reconstruct by the 3DMiner recipe, too.
         strangers: images of other shapes to add for each of a shape's own, in further reconstructions; 0 for none.
+        precision: arithmetic of the encoder.
     """
 
     shapes: Sequence[str] = ()
@@ -56,6 +58,7 @@ class Settings:
     field: FieldKind | Literal["auto"] = "auto"
     rival: bool = True
     strangers: float = 0.0
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,15 @@ def run(data: Path, settings: Settings, progress: Callable[[str], None] = lambda
     """
     truth = load_truth(data)
     names = truth.wanted(settings.shapes)
-    encoder, judge = load_backbone(settings.backbone, device=settings.device), Judge(truth)
+    encoder = load_backbone(settings.backbone, device=settings.device, precision=settings.precision)
+    judge = Judge(truth)
     trials: list[Trial] = []
     for name in names:
         for cluster in _clusters(data, name, settings, truth, encoder):
             trials += _tried(cluster, settings, judge, progress)
     facts: dict[str, str | int | float] = {
         "backbone": settings.backbone,
+        "precision": settings.precision,
         "effort": settings.effort,
         "seeds": ", ".join(str(seed) for seed in settings.seeds),
         "shapes": len(names),

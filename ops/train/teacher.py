@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from index.backbones.base import Look
-from index.backbones.compute import IMAGENET_MEAN, IMAGENET_STD, Precision, to_input
+from index.backbones.compute import IMAGENET_MEAN, IMAGENET_STD, to_input
 from index.backbones.embedded import EmbeddedBackbone
 from index.backbones.foreground import ForegroundHead, layer_tokens
+from index.precision import Precision
 from ops.train.saliency import load_saliency_head
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from index.backbones import Precision
+from index.precision import Precision
 from ops.bench import capacity as capacity_benchmark
 from ops.bench import ingest as ingest_benchmark
 from ops.bench import memory as memory_benchmark

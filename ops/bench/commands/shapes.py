@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from index.precision import Precision
 from ops.bench import categories as categories_benchmark
 from ops.bench import correspond as correspond_benchmark
 from ops.bench import curve as curve_benchmark
@@ -89,11 +90,12 @@ def reconstruct(
     strangers: Annotated[
         float, typer.Option(min=0, max=1, help="Images of other shapes for each of its own, in further runs.")
     ] = 0.0,
+    precision: Annotated[Precision, typer.Option(help="Arithmetic of the encoder.")] = "auto",
     json: Json = None,
 ) -> None:
     """Reconstruction alone: each shape from its true members, with predicted masks and no clustering."""
     settings = reconstruct_benchmark.Settings(
-        shape or (), views, effort, backbone, device, range(seeds), field, rival, strangers
+        shape or (), views, effort, backbone, device, range(seeds), field, rival, strangers, precision
     )
     tell = Console(stderr=True).print
     show(lambda: reconstruct_benchmark.run(data, settings, tell), json)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from daemon.config import Config
-from index.backbones.compute import Precision
+from index.precision import Precision
 from index.stream.sources import expand
 from ops.bench.ingest.side import Side, scraped
 from ops.bench.ingest.work import Work, tallied

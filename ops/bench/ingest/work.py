@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from index.precision import Precision
 from index.stream.decode import decode_image
 from index.stream.tar import read_samples
 
@@ -31,7 +31,7 @@ class Work(msgspec.Struct, frozen=True):
     shards: tuple[str, ...]
     tally: str
     backbone: str
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Precision
     batch: int
     workers: int
     threads: int
