@@ -151,6 +151,23 @@ def test_a_store_that_can_not_be_read(tmp_path: Path) -> None:
     assert [one.level for one in findings] == ["problem"]
 
 
+def test_the_encoder_is_tried_in_the_arithmetic_and_on_the_device_it_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights(**chosen: str) -> Finding:
+        (finding,) = state.weights(tmp_path, load_config(None, {f"backbone.{key}": v for key, v in chosen.items()}, {}))
+        return finding
+
+    assert weights(precision="int8").what.startswith("embedded (") and weights().level == "ok"
+    refused = weights(precision="int8", name="dinov2")
+    assert refused.level == "problem" and "has no precision int8" in refused.what
+    monkeypatch.setattr("actors.device.claim_device", lambda wanted: "cuda" if wanted == "auto" else wanted)
+    monkeypatch.setattr("index.backbones.base.find_device", torch.device)
+    refused = weights(precision="int8", device="auto")
+    assert refused.level == "problem" and "for processors, not for 'cuda'" in refused.what
+    assert weights(precision="int8", device="cpu").level == "ok"
+
+
 def test_a_check_that_breaks_is_a_finding_and_the_others_are_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

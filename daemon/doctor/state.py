@@ -87,11 +87,14 @@ def _contents(status: LibraryStatus, config: Config) -> Iterator[Finding]:
 
 def weights(folder: Path, config: Config) -> Iterator[Finding]:
     """Loads the backbone, which takes seconds, and compares it with what the library was made with."""
+    from actors.device import claim_device
     from index.backbones import load_backbone
 
-    name = config.backbone.name
+    name, precision = config.backbone.name, config.backbone.precision
     try:
-        found = load_backbone(name, device="cpu", precision="fp32").fingerprint
+        # Weights are the same on every device, but 8 bits are not to be had on all.
+        device = claim_device(config.backbone.device) if precision == "int8" and not config.ray.address else "cpu"
+        found = load_backbone(name, device=device, precision=precision).fingerprint
     except ShapelodeError as error:
         yield Finding("backbone", "problem", str(error))
         return
