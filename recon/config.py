@@ -87,6 +87,19 @@ class Realignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Untangling:
+    """Views that lie half a turn off turned back, and searched anew around there.
+
+    Attributes:
+        turns: at most so many times.
+        stage: of the search, of one hypothesis.
+    """
+
+    turns: int = 3
+    stage: Stage = Stage(1, 2, 5, 36, 6, 32, 128, tilt=0.5)
+
+
+@dataclass(frozen=True, slots=True)
 class ReconConfig:
     """What a reconstruction may assume and how hard it tries.
 
@@ -110,6 +123,7 @@ class ReconConfig:
         medium: the best of them on a finer grid of poses.
         fine: the best of those and of their half-turned rivals, on the finest: the finalists of a search.
         trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
+        untangle: views of the chosen hypothesis sorted out where they lie both ways round.
         realign: views of the chosen hypothesis searched anew against refined fields.
         joint: refinement of its field and cameras by gradients; a warm start takes three quarters of its steps.
         mesh_resolution: voxels along a side of the final carved volume.
@@ -135,6 +149,7 @@ class ReconConfig:
     medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, tilt=0.7)
     fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
     trial: JointStage = JointStage(60, 32, 4000, 8)
+    untangle: Untangling = Untangling()
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     joint: JointStage = JointStage(240, 48, 2600, 8)
     mesh_resolution: int = 64
@@ -168,7 +183,7 @@ class ReconConfig:
         joint = replace(self.joint, steps=round(_BRIEF * self.joint.steps))
         return replace(
             self, coarse=draft["coarse"], medium=draft["medium"], fine=draft["fine"], led_starts=draft["led_starts"],
-            trial=trial, joint=joint,
+            trial=trial, untangle=draft["untangle"], joint=joint,
         )  # fmt: skip
 
     @classmethod
@@ -209,6 +224,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "medium": Stage(2, 2, 4, 24, 5, 20, 128, tilt=0.7),
         "fine": Stage(1, 1, 5, 36, 6, 28, 128, tilt=0.5),
         "trial": JointStage(30, 24, 3000, 8),
+        "untangle": Untangling(1, Stage(1, 2, 4, 24, 5, 20, 128, tilt=0.5)),
         "joint": JointStage(60, 32, 6000, 8),
         "mesh_resolution": 48,
     },

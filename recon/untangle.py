@@ -27,7 +27,6 @@ _MIXED = 0.3
 """Consistency below which a solution is doubted: those with true cameras have 0.3 to 0.85, mixtures -0.3 to 0.15."""
 _WORTH = 0.02
 """Loss that consistency is worth: a mixture's field, a bit of both, is smooth and therefore fitted a little better."""
-_TURNS = 3  # times that views are turned back, and searched around there, at most
 _SEARCHED = 0.7  # share of the time after which the rival is found, for those who watch
 
 
@@ -73,9 +72,10 @@ def _turned(
 ) -> Hypotheses:
     """The most consistent of what turning views back and searching around there leads to, in turns."""
     prior = model.prior and model.prior.without_azimuth()
-    searched, stage = replace(model, floor=config.search_floor, prior=prior), replace(config.fine, rounds=2)
+    searched = replace(model, floor=config.search_floor, prior=prior)
+    turns, stage = config.untangle.turns, config.untangle.stage
     best, most = poses, -math.inf
-    for done in range(_TURNS):
+    for done in range(turns):
         wrong = minority(agreement)
         if not wrong.any():
             break
@@ -85,7 +85,7 @@ def _turned(
         agreement = _agreement(poses, model, folds, config)
         if (found := consistency(agreement)) > most:
             best, most = poses, found
-        tick((done + 1) / (_TURNS + 1))
+        tick((done + 1) / (turns + 1))
     return best
 
 
