@@ -37,6 +37,7 @@ class ReconstructorOptions:
         seed: of the random starts.
         hand_back: whether images that fit at no pose are named.
         checkpoints: folder for steps that are done, on nodes that have the folder around it; empty for none.
+        sharers: reconstructors that share the cores of a node.
     """
 
     backbone: str
@@ -50,6 +51,7 @@ class ReconstructorOptions:
     seed: int
     hand_back: bool = True
     checkpoints: str = ""
+    sharers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Workshop:
 
     def __init__(self, options: ReconstructorOptions) -> None:
         self._options = options
-        claim_cores()
+        claim_cores(options.sharers)
         self._device = claim_device(options.device)
         self._backbone: Backbone | None = None
 

@@ -246,7 +246,7 @@ def _crew(folder: Path, config: Config) -> Iterator[Crew]:
 
 
 def crew_plan(folder: Path, config: Config) -> CrewPlan:
-    """What the configuration says of the actors."""
+    """What the configuration says of the actors; of a cluster's nodes Ray alone knows which takes how many."""
     recon, backbone = config.recon, config.backbone
     return CrewPlan(
         folder=str(folder.resolve()),
@@ -274,6 +274,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.seed,
             recon.hand_back,
             str(folder.resolve() / "checkpoints"),
+            1 if config.ray.address else recon.workers,
         ),
         ingest=IngestConfig(
             config.clustering.name,
@@ -296,7 +297,6 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.register_growth,
             recon.last_growth,
         ),
-        # Of a cluster's nodes Ray alone knows which takes how many.
         embedders_a_node=1 if config.ray.address else backbone.embedders,
         batches_at_once=backbone.batches_at_once,
         logs=log_options(config),

@@ -56,11 +56,12 @@ def test_only_auto_gives_way_to_the_processor(there: bool, taken: str, monkeypat
 
 
 @pytest.mark.parametrize(("address", "sharers"), [("", 3), ("10.0.0.1:6379", 1)])
-def test_embedders_of_one_machine_share_its_cores_and_those_of_a_cluster_do_not(
+def test_actors_of_one_machine_share_its_cores_and_those_of_a_cluster_do_not(
     address: str, sharers: int, tmp_path: Path
 ) -> None:
-    config = load_config(overrides={"backbone.embedders": 3, "ray.address": address}, env={})
-    assert crew_plan(tmp_path, config).embedders_a_node == sharers
+    config = load_config(overrides={"backbone.embedders": 3, "recon.workers": 3, "ray.address": address}, env={})
+    plan = crew_plan(tmp_path, config)
+    assert plan.embedders_a_node == plan.reconstructor.sharers == sharers
 
 
 def test_other_failures_and_successes_pass() -> None:
