@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daemon.access import TOKEN_ENV
@@ -17,6 +18,8 @@ from ops.errors import ConfigError
 from ops.logs import Format, LogLevel
 
 ENV_PREFIX = "SHAPELODE_"
+RECONSTRUCTOR_BYTES = 3 * 2**30
+"""Memory of the machine for each reconstructor, which itself takes half of it at most, if their number isn't told."""
 # Read elsewhere, not configuration keys.
 _NOT_KEYS = frozenset({"SHAPELODE_STATE", "SHAPELODE_CONFIG", TOKEN_ENV, faults.ENV})
 
@@ -111,7 +114,9 @@ class ReconConfig(_Section):
         True,
         description="Images that fit a published shape at no pose leave its cluster; without, only the stream groups.",
     )
-    workers: int = Field(1, ge=1, description="Reconstructor actors.")
+    workers: int = Field(
+        0, ge=0, description="Reconstructor actors; 0: one for two cores, two at least, where none is to have a GPU."
+    )
     max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
     backoff_s: float = Field(
         10.0, ge=0, description="Pause after a cluster's first failure; each further one doubles it."
@@ -200,6 +205,19 @@ class Config(_Section):
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()
     logs: LogsConfig = LogsConfig()
+
+    def reconstructors(self) -> int:
+        """Reconstructor actors there are to be: as many as said, or as suit a machine without a GPU.
+
+        A reconstruction hardly gains from a second core, two side by side gain nearly all of it.
+        """
+        recon = self.recon
+        if not recon.enabled:
+            return 0
+        if recon.workers or recon.num_gpus or recon.device not in ("auto", "cpu") or self.ray.address:
+            return max(recon.workers, 1)
+        cores, memory = os.cpu_count() or 1, psutil.virtual_memory().total
+        return max(1, min(max(cores // 2, 2), cores, memory // RECONSTRUCTOR_BYTES))
 
 
 def load_config(

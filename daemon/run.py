@@ -259,7 +259,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         embedders=backbone.embedders,
         embedder_cpus=backbone.num_cpus,
         embedder_gpus=backbone.num_gpus,
-        reconstructors=recon.workers if recon.enabled else 0,
+        reconstructors=config.reconstructors(),
         reconstructor_cpus=recon.num_cpus,
         reconstructor_gpus=recon.num_gpus,
         reconstructor=ReconstructorOptions(
@@ -274,7 +274,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.seed,
             recon.hand_back,
             str(folder.resolve() / "checkpoints"),
-            1 if config.ray.address else recon.workers,
+            1 if config.ray.address else max(1, config.reconstructors()),
         ),
         ingest=IngestConfig(
             config.clustering.name,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -54,3 +56,31 @@ def test_every_key_is_documented() -> None:
         row = next((line for line in page.splitlines() if line.startswith(f"| `{key}` |")), None)
         assert row is not None, f"{key} is missing in docs/configuration.md"
         assert description in row and f"`{default}`" in row
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory_gib", "taken"), [(1, 24, 1), (2, 24, 2), (4, 24, 2), (16, 128, 8), (64, 24, 8), (2, 2, 1)]
+)
+def test_as_many_reconstructors_as_suit_a_machine_without_a_gpu(
+    cores: int, memory_gib: int, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=memory_gib * 2**30))
+    assert load_config(env={}).reconstructors() == taken
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ({"recon.workers": 5}, 5),
+        ({"recon.num_gpus": 0.5}, 1),
+        ({"recon.device": "cuda:1"}, 1),
+        ({"ray.address": "10.0.0.1:6379"}, 1),
+        ({"recon.enabled": False, "recon.workers": 5}, 0),
+    ],
+)
+def test_as_many_reconstructors_as_are_told_and_one_where_there_is_a_gpu(
+    told: dict[str, Any], taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert load_config(overrides=told, env={}).reconstructors() == taken

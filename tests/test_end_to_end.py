@@ -40,7 +40,10 @@ ONE_EACH = ["--set", "stream.max_objects=1"]
 # Batches so small that some are left when a run is killed, though it embeds two at once and commits them together.
 QUIET = ["--no-api", "--no-metrics", "--set", "stream.batch_size=4", *ONE_EACH]
 NO_SHAPES = ["--set", "recon.enabled=false"]
-DRAFTS = ["--set", "recon.min_views=8", "--set", "recon.effort=draft", "--set", "recon.growth=3"]
+DRAFTS = [
+    *("--set", "recon.min_views=8", "--set", "recon.effort=draft", "--set", "recon.growth=3"),
+    *("--set", "recon.workers=1"),
+]
 PHOTOS = ("north", "a barn", "0007", "zebra", "gate")
 
 

@@ -21,7 +21,7 @@ from tests.browser import drop, needs_chromium, settled, shot, tab
 from tests.test_end_to_end import ONE_EACH, command, shapelode
 
 EARLY = ["--set", "recon.min_views=8"]
-DRAFT = ["--set", "recon.effort=draft", "--set", "recon.growth=3"]
+DRAFT = ["--set", "recon.effort=draft", "--set", "recon.growth=3", "--set", "recon.workers=1"]
 OPTIONS = ["--follow", "--no-metrics", "--port", "0", "--set", "stream.batch_size=8", *ONE_EACH, *EARLY, *DRAFT]
 WAIT_S = 180
 SHAPES, IMAGES = 2, 40

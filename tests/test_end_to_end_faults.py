@@ -28,7 +28,7 @@ SEED = 1
 HOUR_S, YEAR_S = 3600.0, 365 * 86400.0
 SETTINGS = (
     "stream.batch_size=8", "recon.min_views=8", "recon.max_views=8", "recon.backoff_s=0.2", "recon.max_failures=2",
-    "store.index_every=1", "recon.effort=draft", "recon.hand_back=false",
+    "store.index_every=1", "recon.effort=draft", "recon.hand_back=false", "recon.workers=1",
     "recon.growth=3",  # one reconstruction a cluster is enough to break
 )  # fmt: skip
 IN_PEACE = ("--set", "recon.enabled=false")

@@ -28,7 +28,7 @@ from tests.dockerfile import DOCKER
 PARTS = 2
 SETTINGS = (
     "stream.batch_size=8", "recon.min_views=6", "recon.max_views=8", "recon.effort=draft", "recon.hand_back=false",
-    "recon.growth=3", "store.index_every=1", f"parts.count={PARTS}", "parts.sample=64",
+    "recon.growth=3", "recon.workers=1", "store.index_every=1", f"parts.count={PARTS}", "parts.sample=64",
 )  # fmt: skip
 SHARED_GPU = ("--set", "backbone.num_gpus=0.5", "--set", "recon.num_gpus=0.5")
 

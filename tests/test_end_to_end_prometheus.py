@@ -32,6 +32,7 @@ QUICK = {
     "recon.min_views": 8,
     "recon.max_views": 8,
     "recon.effort": "draft",
+    "recon.workers": 1,
     "ray.num_cpus": 2,
 }
 SERIES_A_ROUTE = 17

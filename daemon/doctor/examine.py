@@ -49,8 +49,7 @@ def examine(
 
 def _checks(folder: Path, config: Config, env: Mapping[str, str], deep: bool) -> Iterator[tuple[str, Check]]:
     wanted = {config.backbone.device, config.recon.device}
-    workers = config.recon.workers if config.recon.enabled else 0
-    shares = config.backbone.embedders * config.backbone.num_gpus + workers * config.recon.num_gpus
+    shares = config.backbone.embedders * config.backbone.num_gpus + config.reconstructors() * config.recon.num_gpus
     yield "python", machine.python
     yield "packages", machine.packages
     yield "faiss", machine.faiss

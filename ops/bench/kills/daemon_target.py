@@ -22,7 +22,7 @@ from ops.synth.shards import write_shards
 _SHAPES, _VIEWS, _PER_SHARD = 4, 30, 20
 _SETTINGS = (
     "stream.batch_size=4", "recon.min_views=6", "recon.max_views=8", "recon.backoff_s=0.5", "store.index_every=2",
-    "recon.effort=draft", "recon.hand_back=false",
+    "recon.effort=draft", "recon.hand_back=false", "recon.workers=1",
 )  # fmt: skip
 _TIMED_SHARE = 0.2
 _OWN_SHARE = 0.5  # of the others, at points that the writer's campaign does not pass

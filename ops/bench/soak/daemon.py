@@ -25,6 +25,7 @@ _OPTIONS = (
     "--set", "stream.batch_size=8", "--set", "stream.settle_s=1", "--set", "stream.poll_s=1",
     "--set", "recon.max_views=12", "--set", "recon.min_views=12", "--set", "recon.growth=3",
     "--set", "store.index_every=4", "--set", "recon.effort=draft",
+    "--set", "recon.workers=1",
 )  # fmt: skip
 
 
