@@ -248,6 +248,7 @@ def _crew(folder: Path, config: Config) -> Iterator[Crew]:
 def crew_plan(folder: Path, config: Config) -> CrewPlan:
     """What the configuration says of the actors; of a cluster's nodes Ray alone knows which takes how many."""
     recon, backbone = config.recon, config.backbone
+    reconstructors = config.reconstructors()
     return CrewPlan(
         folder=str(folder.resolve()),
         backbone=backbone.name,
@@ -259,7 +260,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
         embedders=backbone.embedders,
         embedder_cpus=backbone.num_cpus,
         embedder_gpus=backbone.num_gpus,
-        reconstructors=config.reconstructors(),
+        reconstructors=reconstructors,
         reconstructor_cpus=recon.num_cpus,
         reconstructor_gpus=recon.num_gpus,
         reconstructor=ReconstructorOptions(
@@ -274,7 +275,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.seed,
             recon.hand_back,
             str(folder.resolve() / "checkpoints"),
-            1 if config.ray.address else max(1, config.reconstructors()),
+            1 if config.ray.address else max(1, reconstructors),
         ),
         ingest=IngestConfig(
             config.clustering.name,
