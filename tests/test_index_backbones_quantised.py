@@ -10,10 +10,13 @@ import onnx
 import pytest
 import torch
 from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
 
 from index.backbones import load_backbone
+from index.backbones.embedded import EmbeddedBackbone
 from index.backbones.foreground import TOKEN_LAYERS, layer_tokens
 from index.backbones.quantised import QuantisedViT, quantised_blocks
+from index.precision import Precision
 from index.views import ObjectView
 from ops.bench.masks import iou, uncrop
 from ops.errors import BackboneError
@@ -21,6 +24,7 @@ from ops.synth.render import photograph
 from ops.synth.shapes import make_shapes
 
 DEPTH, DIM = max(TOKEN_LAYERS), 32
+KINDS: tuple[Precision, Precision] = ("int8", "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +67,20 @@ def test_tokens_are_those_of_float32_whatever_stands_beside_them(
         assert torch.equal(coarse[1:2], single)
 
 
-def test_the_backbone_sees_through_it_what_it_sees_in_float32() -> None:
+def test_the_backbone_sees_through_it_what_it_sees_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [photograph(shape, np.random.default_rng(3), 160).image for shape in make_shapes(2, 3)]
-    coarse, exact = (load_backbone("embedded", precision=kind) for kind in ("int8", "fp32"))
+    coarse, exact = (EmbeddedBackbone(precision=kind) for kind in KINDS)
     assert coarse.fingerprint == exact.fingerprint and coarse.dim == exact.dim
+    tokens, sizes = coarse._quantised, set[int]()
+    assert tokens is not None and exact._quantised is None
+
+    def told(inputs: Tensor) -> list[Tensor]:
+        sizes.add(inputs.shape[-1])
+        return tokens(inputs)
+
+    monkeypatch.setattr(coarse, "_quantised", told)
     views = coarse.embed(pictures)
+    assert len(sizes) == 2, "whole pictures in a coarse look, then objects in a full one"
     for view, true, single in zip(
         views, exact.embed(pictures), map(coarse.embed, [[one] for one in pictures]), strict=True
     ):
