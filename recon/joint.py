@@ -186,7 +186,8 @@ def _optimizer(field: Field, cameras: _Poses) -> torch.optim.Adam:
         [
             {"params": list(part.parameters()) if isinstance(part, nn.Module) else [part], "lr": rate, "first": rate}
             for part, rate in groups
-        ]
+        ],
+        fused=True,
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from recon.fields.base import Field
 from recon.geometry import rotation
 from recon.render import RADIUS
+from recon.volume import voxel_index
 
 _OPACITY = 25.0
 """Absorption per unit of length and density: a solid voxel of any of our grids is nearly opaque."""
@@ -22,9 +23,9 @@ _UNSEEN = 1e-3
 
 @torch.no_grad()
 def occupied(field: Field) -> Tensor:
-    """Cells ``(1, 1, R, R, R)`` that are not empty or lie beside one that is not: 1, else 0."""
+    """Whether cells of the pruning grid ``(R^3,)`` are not empty or lie beside one that is not."""
     density = F.softplus(field.grid(_PRUNE_RESOLUTION))[None, None]
-    return F.max_pool3d((density > _EMPTY).float(), 3, 1, 1)
+    return F.max_pool3d((density > _EMPTY).float(), 3, 1, 1).flatten() > 0
 
 
 def ray_points(
@@ -57,12 +58,12 @@ def march(field: Field, points: Tensor, spacing: float, cells: Tensor | None) ->
     """
     samples, flat = points.shape[-2], points.flatten(0, 2)
     index = _worth_asking(flat.detach(), cells)
-    density = F.softplus(field.logits(flat[index]))
+    density = F.softplus(field.logits(flat.index_select(0, index)))
     absorbed = density.new_zeros(len(flat)).index_copy(0, index, density * (_OPACITY * spacing))
     absorbed = absorbed.unflatten(0, (-1, samples))  # type: ignore[no-untyped-call]
     weights = torch.exp(-(absorbed.cumsum(-1) - absorbed)) * -torch.expm1(-absorbed)
     lit = (weights.detach().flatten() > _UNSEEN).nonzero()[:, 0]
-    seen = field.features(flat[lit]) * weights.flatten()[lit, None]
+    seen = field.features(flat.index_select(0, lit)) * weights.flatten().index_select(0, lit)[:, None]
     rendered = seen.new_zeros(len(weights), seen.shape[-1]).index_add(0, lit // samples, seen)
     shape = points.shape[:2]
     return weights.sum(-1).unflatten(0, shape), rendered.unflatten(0, shape)  # type: ignore[no-untyped-call]
@@ -70,8 +71,8 @@ def march(field: Field, points: Tensor, spacing: float, cells: Tensor | None) ->
 
 def _worth_asking(points: Tensor, cells: Tensor | None) -> Tensor:
     """Rows of points ``(P, 3)`` inside the volume and outside its empty cells."""
-    inside = (points.abs() < 1).all(-1)
-    if cells is not None:
-        near = F.grid_sample(cells, points[None, :, None, None], mode="nearest", align_corners=False)
-        inside &= near[0, 0, :, 0, 0] > 0
-    return inside.nonzero()[:, 0]
+    x, y, z = (points.abs() < 1).unbind(-1)
+    rows = (x & y & z).nonzero()[:, 0]
+    if cells is None:
+        return rows
+    return rows[cells[voxel_index(points[rows], _PRUNE_RESOLUTION)]]

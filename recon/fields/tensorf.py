@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recon.fields.base import BLURRED, Field
+from recon.fields.base import BLURRED, Field, variation
 
 _RANK, _FEATURE_RANK = 8, 4
 _PLANES = ((0, 1), (0, 2), (1, 2))
 _LINES = (2, 1, 0)
 """Axes (x, y, z) of each plane, and the one that is left for its line."""
+_ORDERS = tuple([2 - axis, 2 - second, 2 - first] for (first, second), axis in zip(_PLANES, _LINES, strict=True))
+"""Dimensions of a grid, which is indexed z, y, x, that a line and its plane run along; a plane's second axis first."""
 _ROUGH_RESOLUTION = 24
 
 
@@ -32,20 +34,25 @@ class TensorField(Field):
         self.colour_planes, self.colour_lines = (nn.Parameter(part.to(logits.device)) for part in small)
         basis = torch.randn(3 * _FEATURE_RANK, dims, generator=noise) * 0.1
         self.basis = nn.Parameter(basis.to(logits.device))
-        self._blurred = True
+        self._dense: Tensor
+        self.begin(1.0)
 
     def begin(self, share: float) -> None:
-        """Blurs planes and lines while the cameras are still rough."""
-        self._blurred = share < BLURRED
-
-    def logits(self, points: Tensor) -> Tensor:
-        """The sum of all products, bilinear on the planes and linear on the lines."""
+        """Multiplies the planes by their lines, both blurred while the cameras are still rough."""
         planes: Tensor = self.planes
         lines: Tensor = self.lines
-        if self._blurred:
+        if share < BLURRED:
             planes = F.avg_pool2d(F.pad(planes, (1,) * 4, mode="replicate"), 3, 1)
             lines = F.avg_pool2d(F.pad(lines, (0, 0, 1, 1), mode="replicate"), (3, 1), 1)
-        return _products(planes, lines, self.folded(points)).sum((0, 1)) + self._level
+        self._dense = _multiplied(planes, lines) + self._level
+
+    def logits(self, points: Tensor) -> Tensor:
+        """Bilinear on the planes and linear on the lines, which is trilinear on the grid of their products.
+
+        One channel on eight corners costs a fraction of eight on each plane and line.
+        """
+        where = self.folded(points)[None, :, None, None]
+        return F.grid_sample(self._dense, where, align_corners=False, padding_mode="border")[0, 0, :, 0, 0]
 
     def features(self, points: Tensor) -> Tensor:
         """A linear map of the products."""
@@ -53,13 +60,18 @@ class TensorField(Field):
 
     def roughness(self) -> Tensor:
         """On a grid of a fixed size."""
-        return self.roughness_on(_ROUGH_RESOLUTION)
+        coarse = F.interpolate(self._dense, [_ROUGH_RESOLUTION] * 3, mode="trilinear", align_corners=False)[0, 0]
+        if self.mirror:
+            half = coarse[..., _ROUGH_RESOLUTION // 2 :]
+            coarse = torch.cat([half.flip(-1), half], -1)
+        return variation(coarse.sigmoid())
 
 
 def _products(planes: Tensor, lines: Tensor, points: Tensor) -> Tensor:
     """Products ``(3, R, P)`` of planes ``(3, R, D, D)`` and lines ``(3, R, D, 1)`` at points ``(P, 3)``."""
-    on_plane = torch.stack([points[:, list(axes)] for axes in _PLANES])[:, :, None]
-    along = torch.stack([points[:, axis] for axis in _LINES])
+    columns = points.unbind(1)
+    on_plane = torch.stack([torch.stack([columns[axis] for axis in axes], -1) for axes in _PLANES])[:, :, None]
+    along = torch.stack([columns[axis] for axis in _LINES])
     on_line = torch.stack([torch.zeros_like(along), along], -1)[:, :, None]
     sampled = (
         F.grid_sample(part, where, align_corners=False, padding_mode="border")[..., 0]
@@ -69,15 +81,24 @@ def _products(planes: Tensor, lines: Tensor, points: Tensor) -> Tensor:
     return first * second
 
 
+def _multiplied(planes: Tensor, lines: Tensor) -> Tensor:
+    """The grid ``(1, 1, D, D, D)``, indexed z, y, x, of the sum of all products of planes and lines."""
+    side = planes.shape[-1]
+    tables = (line[..., 0].T @ plane.flatten(1) for plane, line in zip(planes, lines, strict=True))
+    grids = (
+        table.reshape([side] * 3).permute([order.index(k) for k in range(3)])
+        for table, order in zip(tables, _ORDERS, strict=True)
+    )
+    return torch.stack(list(grids)).sum(0)[None, None]
+
+
 def _decomposed(logits: Tensor) -> tuple[Tensor, Tensor, float]:
     """Planes ``(3, R, D, D)``, lines ``(3, R, D, 1)`` and a level whose sum is nearest to a grid, mode by mode."""
     level = float(logits.mean())
     rest = logits - level
     side = len(logits)
     planes, lines = [], []
-    for axes, axis in zip(_PLANES, _LINES, strict=True):
-        # The grid is indexed z, y, x; planes are indexed by their second axis and then their first.
-        order = [2 - axis, 2 - axes[1], 2 - axes[0]]
+    for order in _ORDERS:
         table = rest.permute(order).reshape(side, -1)
         u, s, v = torch.linalg.svd(table, full_matrices=False)
         rank = min(_RANK, len(s))
