@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from recon.candidates import frame_grid, render_grid
 from recon.config import ReconConfig, Stage
 from recon.evidence import Evidence
 from recon.geometry import pose_grid, wrap
 from recon.guess import Prior, agreement, lean, leant
-from recon.render import framing, render
-from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, voxel_index
+from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes
 
 _DOUBTED_SHARE, _DOUBTED_WEIGHT = 0.2, 0.3
 _PRIOR_SHARE = 0.02
@@ -66,26 +66,6 @@ def assign_folds(count: int, folds: int, generator: torch.Generator, device: tor
     return (order % folds).to(device)
 
 
-def render_features(
-    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, distance: float, pixels: int
-) -> tuple[Tensor, Tensor]:
-    """Alpha ``(B, K, P^2)`` and features ``(B, K, P^2, C)`` of volumes at poses ``(B, K, 3)``.
-
-    Args:
-        occupancy: ``(B, D, D, D)``.
-        features: ``(B, D^3, C)``.
-        angles: candidate poses; ``(1, K, 3)`` for the same in all volumes.
-        frame: their frames, as the angles.
-        distance: camera distance.
-        pixels: side of the window.
-    """
-    resolution = occupancy.shape[-1]
-    alpha, points = render(occupancy, angles, frame, pixels=pixels, samples=resolution, distance=distance)
-    rows = voxel_index(points, resolution).flatten(1)
-    seen = torch.stack([f[r] for f, r in zip(features, rows, strict=True)])
-    return alpha, seen.reshape(*alpha.shape, -1)
-
-
 def overlap_score(alpha: Tensor, agreement: Tensor, mask: Tensor, floor: float) -> Tensor:
     """Score: sum of A M (floor + (1 - floor) cos) over the sum of max(A, M).
 
@@ -104,11 +84,21 @@ def overlap_score(alpha: Tensor, agreement: Tensor, mask: Tensor, floor: float) 
 
 
 def score_candidates(
-    occupancy: Tensor, features: Tensor, angles: Tensor, frame: Tensor, evidence: Evidence, model: Model
-) -> Tensor:
-    """Scores ``(H, N, K)`` of every view at candidates shared by all views of a hypothesis."""
-    alpha, seen = render_features(occupancy, features, angles, frame, model.distance, evidence.pixels)
-    return match(alpha, seen, evidence, model)
+    occupancy: Tensor, features: Tensor, candidates: Tensor, evidence: Evidence, model: Model
+) -> tuple[Tensor, Tensor]:
+    """Scores ``(N, K)`` of every view at candidates ``(K, 3)`` in one volume, and the candidates' frames ``(K, 3)``.
+
+    Args:
+        occupancy: ``(D, D, D)``.
+        features: ``(D^3, C)``.
+        candidates: of `Model.candidates`.
+        evidence: the ``N`` views.
+        model: camera model.
+    """
+    volume, distance = occupancy[None], model.distance
+    frames = frame_grid(volume, candidates, distance, model.mirror)
+    alpha, seen = render_grid(volume, features[None], candidates, frames, distance, evidence.pixels, model.mirror)
+    return match(alpha[0], seen[0], evidence, model), frames[0]
 
 
 def match(alpha: Tensor, seen: Tensor, evidence: Evidence, model: Model) -> Tensor:
@@ -126,13 +116,14 @@ def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Ten
     """
     hypotheses, views = volumes.angles.shape[:2]
     scores = volumes.angles.new_zeros(hypotheses, views, len(candidates))
-    frames = framing(volumes.occupancy[:, -1], candidates[None], model.distance)
+    distance, mirror = model.distance, model.mirror
+    frames = frame_grid(volumes.occupancy[:, -1], candidates, distance, mirror)
     members = [(folds == fold).nonzero()[:, 0] for fold in range(int(folds.max()) + 1)]
     held_out = [model.evidence.select(rows) for rows in members]
     pixels = model.evidence.pixels
     for h in range(hypotheses):
         occupancy, features = volumes.occupancy[h, : len(members)], volumes.features[h, : len(members)]
-        alpha, seen = render_features(occupancy, features, candidates[None], frames[h : h + 1], model.distance, pixels)
+        alpha, seen = render_grid(occupancy, features, candidates, frames[h : h + 1], distance, pixels, mirror)
         for fold, (rows, part) in enumerate(zip(members, held_out, strict=True)):
             scores[h, rows] = match(alpha[fold], seen[fold], part, model)
     return scores, frames

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recon.em import Model, render_features
+from recon.candidates import render_features
+from recon.em import Model
 from recon.evidence import Evidence
 from recon.volume import Hypotheses, Volumes
 

@@ -19,7 +19,6 @@ from recon.em import Model, score_candidates
 from recon.evidence import Evidence, gather_evidence
 from recon.guess import Prior, lean_up, leant, prior_of
 from recon.refine import judge, wiggle
-from recon.render import framing
 from recon.result import Reconstruction, Shape
 from recon.types import Cameras, Views
 
@@ -89,11 +88,10 @@ def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, con
     with torch.inference_mode():
         occupancy, features = field.dense(device)
         candidates = grid_of(model)
-        frame = framing(occupancy[None], candidates[None], model.distance)
-        scores = score_candidates(occupancy[None], features[None], candidates[None], frame, evidence, placing)[0]
+        scores, frame = score_candidates(occupancy, features, candidates, evidence, placing)
         bias = None if prior is None else _TILT * lean_up(prior, candidates)
         best = leant(scores, bias).argmax(1)
-        start = candidates[best], frame[0, best]
+        start = candidates[best], frame[best]
         angles, frames, _ = wiggle(occupancy, features, *start, evidence, placing, generator)
         score = judge(occupancy, features, angles[:, None], frames[:, None], evidence, model).score[:, 0]
         typical = 1 - shape.quality.loss
@@ -102,4 +100,4 @@ def register_evidence(evidence: Evidence, prior: Prior | None, shape: Shape, con
         if shape.quality.margin is None:
             return cameras
         modes = find_modes(scores, candidates, angles)
-        return with_alternatives(cameras, modes, shape.quality.margin, candidates, frame[0], evidence, field.place)
+        return with_alternatives(cameras, modes, shape.quality.margin, candidates, frame, evidence, field.place)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,8 @@ import torch
 from torch import Tensor
 
 from recon import Placement, em, joint, reconstruct, refine, warm
+from recon.candidates import render_features, render_grid
 from recon.config import JointStage
-from recon.em import render_features
 from recon.joint import JointFit, refine_jointly
 from recon.result import NO_DENSITY, Shape
 from recon.volume import Hypotheses
@@ -34,12 +35,15 @@ def test_a_warm_start_tries_a_fraction_of_the_poses_of_a_cold_one(monkeypatch: p
     scene, first = cold_result()
     tried: list[int] = []
 
-    def counted(occupancy: Tensor, features: Tensor, angles: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-        tried.append(angles.shape[0] * angles.shape[1])
-        return render_features(occupancy, features, angles, *arguments)
+    def counting(render: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
+        def counted(occupancy: Tensor, features: Tensor, angles: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
+            tried.append(angles[..., 0].numel())
+            return render(occupancy, features, angles, *arguments)
 
-    for module in (em, refine):
-        monkeypatch.setattr(module, "render_features", counted)
+        return counted
+
+    monkeypatch.setattr(em, "render_grid", counting(render_grid))
+    monkeypatch.setattr(refine, "render_features", counting(render_features))
     counts = []
     for start in (first, None):
         tried.clear()
