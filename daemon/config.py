@@ -77,11 +77,11 @@ class ReconConfig(_Section):
 
     enabled: bool = Field(True, description="Reconstruct at all; off for ingest only.")
     min_views: int = Field(16, ge=4, description="Images a cluster needs before its first reconstruction.")
-    growth: float = Field(1.5, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
+    growth: float = Field(2.0, gt=1, description="Reconstruct again when a cluster has grown by this factor.")
     last_growth: float = Field(
         1.1,
         gt=1,
-        description="Once the input has ended, this stands for growth and search_growth.",
+        description="Stands for growth once the input has ended, and for search_growth once a fit sees all it can.",
     )
     register_growth: float = Field(
         1.25,

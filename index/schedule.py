@@ -42,8 +42,8 @@ class Policy:
         sure: certainty of a published version from which its cameras are not searched once more.
         register: factor by which a cluster must have grown since its images were last given cameras, for the new ones
             to be registered to its shape meanwhile.
-        last: factor that stands for those of fits and searches once the stream has ended, where a fit can see more
-            images than the one before.
+        last: factor that stands for that of fits once the stream has ended, where a fit can see more images than the
+            one before, and for that of searches where a fit sees as many images as it ever will.
         ended: nothing more will come.
     """
 
@@ -70,12 +70,12 @@ class Policy:
 
     def has_more_to_search(self, images: int, searched: int) -> bool:
         """A fit of so many images shows more than what so many were searched in."""
-        factor = min(self.search, self.last) if self.ended else self.search
-        return min(images, self.max_fitted) >= factor * searched
+        seen = min(images, self.max_fitted)
+        return seen >= (min(self.search, self.last) if seen == self.max_fitted else self.search) * searched
 
     def is_brief(self, images: int) -> bool:
         """A cold start from so many images is not the last search."""
-        return not self.ended and self.search * images <= self.max_fitted
+        return not self.ended and min(self.search, self.last) * images <= self.max_fitted
 
 
 @dataclass(frozen=True, slots=True)

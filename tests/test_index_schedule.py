@@ -79,7 +79,9 @@ ENDED = replace(POLICY, last=1.1, max_fitted=40, search=1.5, sure=0.85, ended=Tr
         (ClusterRecord(size=21, attempted_size=20), None),
         (ClusterRecord(size=22, attempted_size=20), "fit"),
         (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.9, searched=20), "fit"),
-        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.8, searched=20), "search"),
+        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.8, searched=20), "fit"),
+        (ClusterRecord(size=29, attempted_size=25, version=1, certainty=0.8, searched=20), "fit"),
+        (ClusterRecord(size=30, attempted_size=25, version=1, certainty=0.8, searched=20), "search"),
         (ClusterRecord(size=59, attempted_size=40), None),  # a fit sees no more than 40 of them
         (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=37), "fit"),
         (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=36), "search"),
@@ -91,11 +93,18 @@ def test_once_the_stream_has_ended_what_has_grown_by_little_is_due_once_more(
     txn.put(CLUSTERS, 1, record)
     assert [job.kind for job in schedule(txn, ENDED, 0.0).jobs] == [kind] * (kind is not None)
     before = schedule(txn, replace(ENDED, ended=False), 0.0).jobs
-    assert [job.kind for job in before] == (["fit"] if record.attempted_size == 40 and record.size == 60 else [])
+    assert [job.kind for job in before] == ([kind] if record.attempted_size == 40 and record.size == 60 else [])
+
+
+@pytest.mark.parametrize("searched", [28, 36, 37])
+def test_a_fit_that_sees_all_it_ever_will_is_searched_anew_for_a_tenth_more(txn: Transaction, searched: int) -> None:
+    txn.put(CLUSTERS, 1, ClusterRecord(size=60, attempted_size=28, version=1, searched=searched))
+    jobs = schedule(txn, replace(SEARCHING, last=1.1), 0.0).jobs
+    assert [job.kind for job in jobs] == ["search" if searched < 37 else "fit"]
 
 
 def test_a_first_search_is_brief_only_where_another_may_follow() -> None:
-    assert [replace(ENDED, ended=False).is_brief(images) for images in (16, 26, 27)] == [True, True, False]
+    assert [replace(ENDED, ended=False).is_brief(images) for images in (16, 36, 37)] == [True, True, False]
     assert not ENDED.is_brief(16)
 
 
