@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from recon.config import FieldKind
-from recon.fields import Field, make_field
+from recon.fields import Field, TensorField, make_field
+from recon.fields.tensorf import _products
 from recon.geometry import voxel_grid
 from recon.joint import logits_of_votes, refine_jointly
 from recon.mesh import carve
@@ -90,3 +91,17 @@ def test_cameras_fall_into_place_with_it_and_it_repeats(kind: FieldKind) -> None
     assert torch.equal(first.poses.angles, again.poses.angles) and np.array_equal(
         first.occupancy(24), again.occupancy(24)
     )
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_the_grid_of_planes_times_lines_is_their_sum_of_products_anywhere(mirror: bool) -> None:
+    field = made("tensorf", mirror=mirror)
+    assert isinstance(field, TensorField)
+    points = torch.rand(200, 3, generator=torch.Generator().manual_seed(4)) * 2.4 - 1.2  # some of them outside
+    with torch.no_grad():
+        field.planes.add_(torch.randn(field.planes.shape, generator=torch.Generator().manual_seed(3)))
+        field.begin(1.0)
+        each = _products(field.planes, field.lines, field.folded(points)).sum((0, 1))
+        found = field.logits(points)
+        assert float(each.std()) > 1 and torch.allclose(found - found.mean(), each - each.mean(), atol=1e-4)
+        assert torch.allclose(field.roughness(), field.roughness_on(24), atol=1e-5)

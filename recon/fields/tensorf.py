@@ -83,13 +83,14 @@ def _products(planes: Tensor, lines: Tensor, points: Tensor) -> Tensor:
 
 def _multiplied(planes: Tensor, lines: Tensor) -> Tensor:
     """The grid ``(1, 1, D, D, D)``, indexed z, y, x, of the sum of all products of planes and lines."""
-    side = planes.shape[-1]
-    tables = (line[..., 0].T @ plane.flatten(1) for plane, line in zip(planes, lines, strict=True))
-    grids = (
-        table.reshape([side] * 3).permute([order.index(k) for k in range(3)])
-        for table, order in zip(tables, _ORDERS, strict=True)
-    )
-    return torch.stack(list(grids)).sum(0)[None, None]
+    parts = [_product(*part) for part in zip(planes, lines[..., 0], _ORDERS, strict=True)]
+    return torch.stack(parts).sum(0)[None, None]
+
+
+def _product(plane: Tensor, line: Tensor, order: list[int]) -> Tensor:
+    """The grid ``(D, D, D)`` of a plane ``(R, D, D)`` times its line ``(R, D)``, summed over ranks."""
+    table = line.T @ plane.flatten(1)
+    return table.reshape([len(table)] * 3).permute([order.index(k) for k in range(3)])
 
 
 def _decomposed(logits: Tensor) -> tuple[Tensor, Tensor, float]:
@@ -103,9 +104,8 @@ def _decomposed(logits: Tensor) -> tuple[Tensor, Tensor, float]:
         u, s, v = torch.linalg.svd(table, full_matrices=False)
         rank = min(_RANK, len(s))
         scale = s[:rank].sqrt()
-        line, plane = (u[:, :rank] * scale).T, v[:rank] * scale[:, None]
-        approximation = (line.T @ plane).reshape([side] * 3)
-        rest = rest - approximation.permute([order.index(k) for k in range(3)])
-        planes.append(F.pad(plane.reshape(rank, side, side), (0, 0, 0, 0, 0, _RANK - rank)))
+        line, plane = (u[:, :rank] * scale).T, (v[:rank] * scale[:, None]).reshape(rank, side, side)
+        rest = rest - _product(plane, line, order)
+        planes.append(F.pad(plane, (0, 0, 0, 0, 0, _RANK - rank)))
         lines.append(F.pad(line[..., None], (0, 0, 0, 0, 0, _RANK - rank)))
     return torch.stack(planes), torch.stack(lines), level
