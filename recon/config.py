@@ -219,10 +219,10 @@ class ReconConfig:
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "draft": {
-        "coarse": Stage(8, 6, 3, 24, 3, 14, 32, 8, lean=0.5, tilt=1.0),
+        "coarse": Stage(8, 6, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0),
         "led_starts": 6,
-        "medium": Stage(2, 2, 4, 24, 5, 20, 32, tilt=0.7),
-        "fine": Stage(1, 1, 5, 36, 6, 28, 32, tilt=0.5),
+        "medium": Stage(2, 2, 4, 24, 5, 20, 128, tilt=0.7),
+        "fine": Stage(1, 1, 5, 36, 6, 28, 128, tilt=0.5),
         "trial": JointStage(30, 24, 3000, 8),
         "untangle": Untangling(1, Stage(1, 2, 4, 24, 5, 20, 128, tilt=0.5)),
         "joint": JointStage(60, 32, 6000, 8),
