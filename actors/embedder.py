@@ -12,6 +12,7 @@ import ray
 from actors.plan import BackboneInfo
 from actors.resources import claim_process, resident_bytes
 from actors.sharing import SharedTime
+from index.heap import keep_freed_memory
 from index.precision import Precision
 from index.stream.batch import Batch
 from index.stream.embed import embed_batch
@@ -40,6 +41,7 @@ class Embedder:
         objects: int,
     ) -> None:
         claim_process(logs)
+        keep_freed_memory()
         self._objects = objects
         self._choice = (name, device, precision)
         self._sharers = sharers

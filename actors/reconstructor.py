@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.plan import ReconstructorOptions
 from actors.resources import claim_process, resident_bytes
+from index.heap import keep_freed_memory, release_free_memory
 from index.jobs import ReconInput, ReconOutput
 from ops.logs import LogOptions
 
@@ -18,6 +19,7 @@ class Reconstructor:
 
     def __init__(self, logs: LogOptions, options: ReconstructorOptions) -> None:
         claim_process(logs)
+        keep_freed_memory()
         self._options = options
         self._workshop: Workshop | None = None
 
@@ -31,7 +33,10 @@ class Reconstructor:
             from actors.reconstruction import Workshop  # the daemon imports this module, and torch takes seconds
 
             self._workshop = Workshop(self._options)
-        return self._workshop.run(given)
+        try:
+            return self._workshop.run(given)
+        finally:
+            release_free_memory()
 
     def memory(self) -> int:
         """Resident memory in bytes."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from index.heap import keep_freed_memory
 from ops.bench.report import Report
 from recon.config import Effort
 
@@ -45,3 +46,9 @@ def show(benchmark: Callable[[], Report], json: Path | None) -> None:
     Console().print(report.table())
     if json is not None:
         report.write_json(json)
+
+
+def show_shapes(benchmark: Callable[[], Report], json: Path | None) -> None:
+    """The same of one that reconstructs: its process keeps freed memory, as a reconstructor's does."""
+    keep_freed_memory()
+    show(benchmark, json)

@@ -33,6 +33,7 @@ from ops.bench.commands.options import (
     Viewpoints,
     app,
     show,
+    show_shapes,
 )
 from ops.bench.pictures import draw_library
 from ops.bench.rebuilt import Settings as Rebuilds
@@ -60,7 +61,7 @@ def curve(
 ) -> None:
     """The library as the stream goes on, by what the daemon published when, beside a rebuild at every doubling."""
     settings = Rebuilds(first, effort, device=device) if rebuild else None
-    show(lambda: curve_benchmark.run(data, state, settings, Console(stderr=True, soft_wrap=True).print), json)
+    show_shapes(lambda: curve_benchmark.run(data, state, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench trickle --folder crawl --images 20 --every 60 --shape chair-00")
@@ -98,7 +99,7 @@ def reconstruct(
         shape or (), views, effort, backbone, device, range(seeds), field, rival, strangers, precision
     )
     tell = Console(stderr=True).print
-    show(lambda: reconstruct_benchmark.run(data, settings, tell), json)
+    show_shapes(lambda: reconstruct_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench grow --shape chair-00 --shape sofa-01 --seeds 3")
@@ -114,7 +115,7 @@ def grow(
 ) -> None:
     """Clusters that double: the shape of the first half continued, beside a cold start from all images."""
     settings = grow_benchmark.Settings(shape or (), views, effort, backbone, device, range(seeds))
-    show(lambda: grow_benchmark.run(data, settings, Console(stderr=True).print), json)
+    show_shapes(lambda: grow_benchmark.run(data, settings, Console(stderr=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench correspond --shape chair-00 --shape sofa-01 --keep bench-shapes")
@@ -133,7 +134,7 @@ def correspond(
     """Points followed between images of one shape, beside nearest neighbours of the same features."""
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, targets, points, seed, keep)
     tell = Console(stderr=True, soft_wrap=True).print
-    show(lambda: correspond_benchmark.run(data, settings, tell), json)
+    show_shapes(lambda: correspond_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench keypoints --shape chair-00 --shape sofa-01 --keep bench-shapes")
@@ -150,7 +151,7 @@ def keypoints(
     """Whether keypoints are the same true point in all images, beside projections and nearest neighbours."""
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
-    show(lambda: keypoints_benchmark.run(data, settings, tell), json)
+    show_shapes(lambda: keypoints_benchmark.run(data, settings, tell), json)
 
 
 @app.command("register", epilog="example: python -m ops.bench register --data ETH80 --category car --masks true")
@@ -167,7 +168,7 @@ def register_views(
 ) -> None:
     """Views of instances that a shape was not built from, the shape built with true cameras; and the cost of a view."""
     settings = register_benchmark.Settings(category or (), views, masks, effort, backbone, device, seed)
-    show(lambda: register_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
+    show_shapes(lambda: register_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench similar --shape chair-00 --shape sofa-01 --keep bench-shapes")
@@ -184,7 +185,7 @@ def similar(
     """Whether the form of a mined shape finds the object, or its kind, among the true meshes of all."""
     settings = correspond_benchmark.Settings(shape or (), views, effort, backbone, seed=seed, keep=keep)
     tell = Console(stderr=True, soft_wrap=True).print
-    show(lambda: similar_benchmark.run(data, settings, tell), json)
+    show_shapes(lambda: similar_benchmark.run(data, settings, tell), json)
 
 
 @app.command(epilog="example: python -m ops.bench categories --data ETH80 --category car --masks true --seeds 3")
@@ -205,7 +206,7 @@ def categories(
     settings = categories_benchmark.Settings(
         category or (), views, masks, subsets, seeds, effort, backbone, device, rival
     )
-    show(lambda: categories_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
+    show_shapes(lambda: categories_benchmark.run(data, settings, Console(stderr=True, soft_wrap=True).print), json)
 
 
 @app.command(epilog="example: python -m ops.bench pictures --state STATE --output docs/images/mined.png")

@@ -8,6 +8,7 @@ import sys
 import torch
 
 from index.backbones import load_backbone
+from index.heap import keep_freed_memory
 from ops.bench.ingest.work import Tally, decoded, from_argument
 
 _HELD = 2048  # images in memory
@@ -16,6 +17,7 @@ _HELD = 2048  # images in memory
 def main(argument: str) -> None:
     """Embeds until it is ended."""
     work = from_argument(argument)
+    keep_freed_memory()
     torch.set_num_threads(work.threads)
     encoder = load_backbone(work.backbone, precision=work.precision)
     images = decoded(work, _HELD)
