@@ -30,31 +30,31 @@ def render_features(
     """
     resolution = occupancy.shape[-1]
     alpha, points = render(occupancy, angles, frame, pixels=pixels, samples=resolution, distance=distance)
-    return alpha, _features_at(points, features, resolution)
+    return alpha, torch.stack([features_at(p, f) for p, f in zip(points, features, strict=True)])
 
 
 def render_grid(
-    occupancy: Tensor, features: Tensor, grid: Tensor, frame: Tensor, distance: float, pixels: int, mirror: bool
+    occupancy: Tensor, grid: Tensor, frame: Tensor, distance: float, pixels: int, mirror: bool
 ) -> tuple[Tensor, Tensor]:
-    """The same at the poses ``(K, 3)`` of a `pose_grid`, shared by all volumes.
+    """Alpha ``(B, K, P^2)`` and first points ``(B, K, P^2, 3)`` of volumes at the poses of a `pose_grid`; see `render`.
 
     Args:
         occupancy: ``(B, D, D, D)``, symmetric in x if ``mirror`` says so.
-        features: ``(B, D^3, C)``, which need not be.
-        grid: candidate poses.
+        grid: ``(K, 3)`` candidate poses, shared by all volumes.
         frame: ``(1, K, 3)`` of `frame_grid`.
         distance: camera distance.
         pixels: side of the window.
         mirror: whether the object is symmetric in x.
     """
+    samples = occupancy.shape[-1]
     if not mirror:
-        return render_features(occupancy, features, grid[None], frame, distance, pixels)
-    resolution, side = occupancy.shape[-1], _side_of(grid)
+        return render(occupancy, grid[None], frame, pixels=pixels, samples=samples, distance=distance)
+    side = _side_of(grid)
     alpha, points = render(
-        occupancy, grid[None, side.rows], frame[:, side.rows], pixels=pixels, samples=resolution, distance=distance
+        occupancy, grid[None, side.rows], frame[:, side.rows], pixels=pixels, samples=samples, distance=distance
     )
     points = _turned(points[:, side.source], side.turned, pixels) * _signs(side.turned, points, 0)[:, None]
-    return _turned(alpha[:, side.source], side.turned, pixels), _features_at(points, features, resolution)
+    return _turned(alpha[:, side.source], side.turned, pixels), points
 
 
 def frame_grid(volumes: Tensor, grid: Tensor, distance: float, mirror: bool) -> Tensor:
@@ -65,11 +65,10 @@ def frame_grid(volumes: Tensor, grid: Tensor, distance: float, mirror: bool) -> 
     return framing(volumes, grid[None, side.rows], distance)[:, side.source] * _signs(side.turned, grid, 1)
 
 
-def _features_at(points: Tensor, features: Tensor, resolution: int) -> Tensor:
-    """Features ``(B, K, P, C)`` of volumes ``(B, D^3, C)`` in the voxels of points ``(B, K, P, 3)``."""
-    rows = voxel_index(points, resolution).flatten(1)
-    seen = torch.stack([f[r] for f, r in zip(features, rows, strict=True)])
-    return seen.reshape(*points.shape[:-1], -1)
+def features_at(points: Tensor, features: Tensor) -> Tensor:
+    """Features ``(..., C)`` of a volume ``(D^3, C)`` in the voxels of points ``(..., 3)``."""
+    rows = voxel_index(points, round(len(features) ** (1 / 3)))
+    return features.index_select(0, rows.flatten()).reshape(*rows.shape, -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recon.candidates import frame_grid, render_grid
+from recon.candidates import features_at, frame_grid, render_grid
 from recon.config import ReconConfig, Stage
 from recon.evidence import Evidence
 from recon.geometry import pose_grid, wrap
@@ -21,6 +21,8 @@ from recon.guess import Prior, agreement, lean, leant
 from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes
 
 _DOUBTED_SHARE, _DOUBTED_WEIGHT = 0.2, 0.3
+_AT_ONCE = 1 << 21, 1 << 28
+"""Numbers that are compared at once, on a processor, whose caches should hold them, and on other devices."""
 _PRIOR_SHARE = 0.02
 """Score that a nat of agreement with the prior is worth; wrong solutions differ by about 0.01 in score."""
 
@@ -97,15 +99,30 @@ def score_candidates(
     """
     volume, distance = occupancy[None], model.distance
     frames = frame_grid(volume, candidates, distance, model.mirror)
-    alpha, seen = render_grid(volume, features[None], candidates, frames, distance, evidence.pixels, model.mirror)
-    return match(alpha[0], seen[0], evidence, model), frames[0]
+    alpha, points = render_grid(volume, candidates, frames, distance, evidence.pixels, model.mirror)
+    return match(alpha[0], points[0], features, evidence, model), frames[0]
 
 
-def match(alpha: Tensor, seen: Tensor, evidence: Evidence, model: Model) -> Tensor:
-    """Scores ``(..., N, K)`` of views against what is rendered, ``(..., K, P^2)`` and ``(..., K, P^2, C)``."""
-    weighted = (seen * alpha[..., None]).flatten(-2)
+def match(alpha: Tensor, points: Tensor, features: Tensor, evidence: Evidence, model: Model) -> Tensor:
+    """Scores ``(N, K)`` of views against what is seen of a volume from ``K`` poses.
+
+    Args:
+        alpha: ``(K, P^2)`` silhouettes.
+        points: ``(K, P^2, 3)`` surface points.
+        features: ``(D^3, C)`` of the volume.
+        evidence: the ``N`` views.
+        model: camera model.
+    """
+    step = max(1, _AT_ONCE[alpha.device.type != "cpu"] // (alpha.shape[1] * features.shape[1]))
+    parts = zip(torch.split(alpha, step), torch.split(points, step), strict=True)
+    agreement = [agree(some, features_at(there, features), evidence) for some, there in parts]
+    return overlap_score(alpha, torch.cat(agreement, 1), evidence.masks, model.floor)
+
+
+def agree(alpha: Tensor, seen: Tensor, evidence: Evidence) -> Tensor:
+    """Sum of A M cos ``(N, K)`` of views over silhouettes ``(K, P^2)``; weights ``seen`` ``(K, P^2, C)`` in place."""
     target = (evidence.features * evidence.masks[..., None]).flatten(1)
-    return overlap_score(alpha, target @ weighted.transpose(-1, -2), evidence.masks, model.floor)
+    return target @ seen.mul_(alpha[..., None]).flatten(1).T
 
 
 def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,9 +140,9 @@ def search_scores(volumes: Volumes, model: Model, folds: Tensor, candidates: Ten
     pixels = model.evidence.pixels
     for h in range(hypotheses):
         occupancy, features = volumes.occupancy[h, : len(members)], volumes.features[h, : len(members)]
-        alpha, seen = render_grid(occupancy, features, candidates, frames[h : h + 1], distance, pixels, mirror)
+        alpha, points = render_grid(occupancy, candidates, frames[h : h + 1], distance, pixels, mirror)
         for fold, (rows, part) in enumerate(zip(members, held_out, strict=True)):
-            scores[h, rows] = match(alpha[fold], seen[fold], part, model)
+            scores[h, rows] = match(alpha[fold], points[fold], features[fold], part, model)
     return scores, frames
 
 

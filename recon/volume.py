@@ -152,22 +152,30 @@ def _recentre(mean: Tensor, level: Tensor, mirror: bool) -> Tensor:
     return F.grid_sample(mean, grid, align_corners=False)
 
 
-def _blur(features: Tensor, resolution: int) -> Tensor:
-    """Smooths ``(B, D^3, K)`` with (1, 2, 1) / 4 along each axis."""
-    grid = features.reshape(len(features), resolution, resolution, resolution, -1)
+def _blur(grid: Tensor) -> Tensor:
+    """Smooths ``(B, Z, Y, X, K)`` with (1, 2, 1) / 4 along each axis of the volume."""
     for axis in (1, 2, 3):
         out = grid * 0.5
         length = grid.shape[axis]
         out.narrow(axis, 1, length - 1).add_(grid.narrow(axis, 0, length - 1), alpha=0.25)
         out.narrow(axis, 0, length - 1).add_(grid.narrow(axis, 1, length - 1), alpha=0.25)
         grid = out
-    return grid.reshape(features.shape)
+    return grid
+
+
+def _voxels(points: Tensor, resolution: int) -> Tensor:
+    """Voxel ``(..., 3)`` that holds each point ``(..., 3)``, as x, y, z, clamped to the volume."""
+    return ((points + 1) * (resolution / 2)).long().clamp(0, resolution - 1)
+
+
+def _rows(voxels: Tensor, sides: tuple[int, int, int]) -> Tensor:
+    """Row of each voxel ``(..., 3)`` in a box of so many voxels along x, y and z."""
+    return (voxels[..., 2] * sides[1] + voxels[..., 1]) * sides[0] + voxels[..., 0]
 
 
 def voxel_index(points: Tensor, resolution: int) -> Tensor:
     """Row of the voxel that holds each point ``(..., 3)``, clamped to the volume."""
-    cell = ((points + 1) * (resolution / 2)).long().clamp(0, resolution - 1)
-    return (cell[..., 2] * resolution + cell[..., 1]) * resolution + cell[..., 0]
+    return _rows(_voxels(points, resolution), (resolution, resolution, resolution))
 
 
 def lift_features(
@@ -186,25 +194,48 @@ def lift_features(
     Returns:
         ``(H, F + 1, D^3, K)`` means, of length at most 1.
     """
-    count, cells, dims = int(folds.max()) + 1, resolution**3, evidence.features.shape[-1]
+    count, dims = int(folds.max()) + 1, evidence.features.shape[-1]
+    means = points.new_zeros(len(points), count + 1, resolution, resolution, resolution, dims)
     flip = points.new_tensor([-1.0, 1.0, 1.0])
-    sources = [(points, evidence.features)] + ([(points * flip, evidence.mirrored)] if mirror else [])
-    means = points.new_empty(len(points), count + 1, cells, dims)
     for h in range(len(points)):
-        sums, total = points.new_zeros(count * cells, dims), points.new_zeros(count * cells, 1)
         keep = shares[h] > 0.05
-        share = shares[h][keep][:, None]
-        for where, what in sources:
-            rows = (voxel_index(where[h], resolution) + (folds * cells)[:, None])[keep]
-            sums.index_add_(0, rows, what[keep] * share)
-            total.index_add_(0, rows, share)
-        sums = _blur(sums.reshape(count, cells, dims), resolution)
-        total = leave_out(_blur(total.reshape(count, cells, 1), resolution)[None])[0].clamp_min(1e-3)
-        everything = sums.sum(0)
-        for fold in range(count):
-            torch.sub(everything, sums[fold], out=means[h, fold]).div_(total[fold])
-        torch.div(everything, total[-1], out=means[h, -1])
-    return means
+        if not keep.any():
+            continue
+        seen = [(_voxels(points[h][keep], resolution), evidence.features[keep])]
+        if mirror:
+            seen.append((_voxels(points[h][keep] * flip, resolution), evidence.mirrored[keep]))
+        of_fold = folds[:, None].expand_as(keep)[keep]
+        _average(seen, shares[h][keep][:, None], of_fold, means[h])
+    return means.flatten(2, 4)
+
+
+def _average(seen: list[tuple[Tensor, Tensor]], share: Tensor, of_fold: Tensor, means: Tensor) -> None:
+    """Fills in what a hypothesis' views say, smoothed, in the box of the voxels that they see; all else stays 0.
+
+    Args:
+        seen: voxels ``(M, 3)`` and features ``(M, K)`` of pixels, and of mirrored ones.
+        share: ``(M, 1)`` influence of each.
+        of_fold: ``(M,)`` fold of its view.
+        means: ``(F + 1, D, D, D, K)``, all 0.
+    """
+    count, dims = len(means) - 1, means.shape[-1]
+    everywhere = torch.cat([voxels for voxels, _ in seen])
+    low = (everywhere.amin(0) - 1).clamp_min(0)  # smoothing reaches one voxel further
+    high = (everywhere.amax(0) + 2).clamp_max(means.shape[1])
+    x, y, z = (high - low).tolist()
+    sums, total = means.new_zeros(count * z * y * x, dims), means.new_zeros(count * z * y * x, 1)
+    for voxels, features in seen:
+        rows = _rows(voxels - low, (x, y, z)) + of_fold * (z * y * x)
+        sums.index_add_(0, rows, features * share)
+        total.index_add_(0, rows, share)
+    sums = _blur(sums.reshape(count, z, y, x, dims))
+    total = leave_out(_blur(total.reshape(count, z, y, x, 1))[None])[0].clamp_min(1e-3)
+    everything = sums.sum(0)
+    left, front, under = low.tolist()
+    box = means[:, under : under + z, front : front + y, left : left + x]
+    for fold in range(count):
+        torch.sub(everything, sums[fold], out=box[fold]).div_(total[fold])
+    torch.div(everything, total[-1], out=box[-1])
 
 
 def build_volumes(

@@ -4,7 +4,16 @@ import torch
 
 from recon.em import Model, assign_folds
 from recon.render import render
-from recon.volume import HALF_EXTENT, Hypotheses, Volumes, build_volumes, leave_out, revolve, voxel_index
+from recon.volume import (
+    HALF_EXTENT,
+    Hypotheses,
+    Volumes,
+    build_volumes,
+    leave_out,
+    lift_features,
+    revolve,
+    voxel_index,
+)
 from tests.recon_scene import CHAIR, make_scene, true_poses
 
 
@@ -58,6 +67,30 @@ def test_lifted_features_agree_between_folds_on_a_consistent_object() -> None:
     both = (a.norm(dim=-1) > 0.7) & (b.norm(dim=-1) > 0.7)
     assert int(both.sum()) > 200
     assert float(torch.cosine_similarity(a[both], b[both]).mean()) > 0.9
+
+
+def test_a_pixel_s_feature_is_lifted_to_its_voxel_and_smoothed_up_to_the_volume_s_edge() -> None:
+    scene = make_scene(4)
+    model, _ = true_poses(scene)
+    side, dims = 8, model.evidence.features.shape[-1]
+    points = torch.rand(2, 4, 256, 3, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    points[0] = points[0] * 0.3 + torch.tensor([0.7, -0.7, 0.0])  # in a corner, and beyond it
+    shares = torch.zeros(2, 4, 256)
+    shares[0, :, :40] = 0.7  # of the other hypothesis nothing is seen
+    folds = torch.tensor([0, 1, 0, 1])
+    means = lift_features(points, shares, model.evidence, folds, side, True)
+    sums, total = torch.zeros(2, side**3, dims), torch.zeros(2, side**3, 1)
+    for sign, features in ((1.0, model.evidence.features), (-1.0, model.evidence.mirrored)):
+        for view in range(4):
+            for pixel in range(40):
+                row = voxel_index(points[0, view, pixel] * torch.tensor([sign, 1.0, 1.0]), side)
+                sums[folds[view], row] += 0.7 * features[view, pixel]
+                total[folds[view], row] += 0.7
+    near = torch.eye(side) / 2 + (torch.eye(side).roll(1, 0).tril() + torch.eye(side).roll(-1, 0).triu()) / 4
+    smooth = torch.einsum("az,by,cx->abczyx", near, near, near).reshape(side**3, side**3)
+    sums, total = leave_out((smooth @ sums)[None])[0], leave_out((smooth @ total)[None])[0]
+    assert torch.allclose(means[0], sums / total.clamp_min(1e-3), atol=1e-4)
+    assert float(means[0].norm(dim=-1).max()) > 0.5 and not means[1].any()
 
 
 def test_revolving_a_bar_makes_a_disc() -> None:

@@ -35,15 +35,15 @@ def test_a_warm_start_tries_a_fraction_of_the_poses_of_a_cold_one(monkeypatch: p
     scene, first = cold_result()
     tried: list[int] = []
 
-    def counting(render: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:
-        def counted(occupancy: Tensor, features: Tensor, angles: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-            tried.append(angles[..., 0].numel())
-            return render(occupancy, features, angles, *arguments)
+    def counting(render: Callable[..., tuple[Tensor, Tensor]], place: int) -> Callable[..., tuple[Tensor, Tensor]]:
+        def counted(*arguments: Any) -> tuple[Tensor, Tensor]:
+            tried.append(arguments[place][..., 0].numel())
+            return render(*arguments)
 
         return counted
 
-    monkeypatch.setattr(em, "render_grid", counting(render_grid))
-    monkeypatch.setattr(refine, "render_features", counting(render_features))
+    monkeypatch.setattr(em, "render_grid", counting(render_grid, 1))
+    monkeypatch.setattr(refine, "render_features", counting(render_features, 2))
     counts = []
     for start in (first, None):
         tried.clear()
