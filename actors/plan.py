@@ -38,6 +38,7 @@ class ReconstructorOptions:
         hand_back: whether images that fit at no pose are named.
         checkpoints: folder for steps that are done, on nodes that have the folder around it; empty for none.
         sharers: reconstructors that share the cores of a node.
+        features_mib: memory for patch features of photos seen lately.
     """
 
     backbone: str
@@ -52,6 +53,7 @@ class ReconstructorOptions:
     hand_back: bool = True
     checkpoints: str = ""
     sharers: int = 1
+    features_mib: int = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from PIL import Image
 from actors.cameras import camera_records
 from actors.device import claim_cores, claim_device, releasing_memory
 from actors.keypoints import keypoints_file
+from actors.patches import RememberedPatches
 from actors.plan import ReconstructorOptions
 from actors.trial import Trial, find_misfits, hold_trial
 from actors.views import make_views
-from index.backbones import Backbone, load_backbone
+from index.backbones import load_backbone
 from index.codec import decode_crop, decode_mask
 from index.form import pack, spectrum
 from index.jobs import FIELD, FORM, MESH, PREVIEW, ReconInput, ReconOutput
@@ -48,13 +49,14 @@ class Workshop:
         self._options = options
         claim_cores(options.sharers)
         self._device = claim_device(options.device)
-        self._backbone: Backbone | None = None
+        self._patches: RememberedPatches | None = None
 
-    def _loaded(self) -> Backbone:
-        if self._backbone is None:
+    def _loaded(self) -> RememberedPatches:
+        if self._patches is None:
             options = self._options
-            self._backbone = load_backbone(options.backbone, device=self._device, precision=options.precision)
-        return self._backbone
+            backbone = load_backbone(options.backbone, device=self._device, precision=options.precision)
+            self._patches = RememberedPatches(backbone, options.features_mib)
+        return self._patches
 
     def run(self, given: ReconInput) -> ReconOutput:
         """Reconstructs a cluster, from the version before if there is one.

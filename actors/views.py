@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
-from index.backbones.base import Backbone
 from recon.types import Viewpoints, Views
 
 
-def make_views(backbone: Backbone, ids: NDArray[np.int64], crops: NDArray[np.uint8], masks: NDArray[np.bool_]) -> Views:
+class Patches(Protocol):
+    """What views take of a backbone; see `Backbone`."""
+
+    def patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Dense features of crops."""
+
+    def viewpoints(
+        self, features: NDArray[np.float32], mirrored: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Guesses the side each crop is seen from."""
+
+
+def make_views(backbone: Patches, ids: NDArray[np.int64], crops: NDArray[np.uint8], masks: NDArray[np.bool_]) -> Views:
     """Views of one cluster, with the backbone's features and what it guesses of their viewpoints.
 
     Args:

@@ -117,6 +117,9 @@ class ReconConfig(_Section):
     workers: int = Field(
         0, ge=0, description="Reconstructor actors; 0: one for two cores, two at least, where none is to have a GPU."
     )
+    features_mib: int = Field(
+        256, ge=0, description="Memory in which each keeps patch features of photos, for when their shape is continued."
+    )
     max_failures: int = Field(3, ge=1, description="Failures in a row before a cluster is quarantined till it grows.")
     backoff_s: float = Field(
         10.0, ge=0, description="Pause after a cluster's first failure; each further one doubles it."

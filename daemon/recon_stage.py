@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cachetools import LRUCache
+
 from actors.answers import Handle, Ref, get
 from actors.crew import Crew
 from daemon.storage_wait import StorageWait
@@ -21,6 +23,8 @@ _DOING: dict[JobKind, str] = {
 }  # fmt: skip
 _APART = 20
 """Times as long as a look at all clusters takes, until the next that only images that came make worth while."""
+_HOMES = 4096
+"""Clusters of which it is remembered who had them last; more than whose photos' features are."""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class ReconStage:
         self._telemetry = telemetry
         self._on_report = on_report
         self._idle = list(crew.reconstructors)
+        self._homes: LRUCache[str, Handle] = LRUCache(_HOMES)
         self._running: dict[Ref, _Running] = {}
         self._queue: list[ReconJob] = []
         self._unlisted = 0
@@ -81,11 +86,19 @@ class ReconStage:
         if (self._outdated and now >= self._next_look) or (self._retry_at is not None and now >= self._retry_at):
             self.refresh()
         while self._idle and self._queue:
-            job, actor = self._queue.pop(0), self._idle.pop()
+            job = self._queue.pop(0)
+            actor = self._taken(job)
             ref = actor.run.remote(self._crew.miner.recon_input.remote(job))
             self._running[ref] = _Running(job, actor, ref, time.monotonic())
             _log.info("cluster %s: %s %d images", job.name, _DOING[job.kind], job.size, extra=_fields(job))
         self._telemetry.recon_queue(len(self._queue) + self._unlisted, len(self._running))
+
+    def _taken(self, job: ReconJob) -> Handle:
+        """An idle reconstructor: the one that had the cluster last, if it is one, for it has its photos' features."""
+        home = self._homes.get(job.name)
+        actor = self._idle.pop(self._idle.index(home) if home in self._idle else -1)
+        self._homes[job.name] = actor
+        return actor
 
     def refs(self) -> list[Ref]:
         """References of the results being waited for."""

@@ -276,6 +276,7 @@ def crew_plan(folder: Path, config: Config) -> CrewPlan:
             recon.hand_back,
             str(folder.resolve() / "checkpoints"),
             1 if config.ray.address else max(1, reconstructors),
+            recon.features_mib,
         ),
         ingest=IngestConfig(
             config.clustering.name,

@@ -98,8 +98,10 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.storage_wait.get", fake_get)
 
 
-def stage_of(schedules: list[Schedule], results: dict[int, object]) -> tuple[ReconStage, Crew, list[PublishReport]]:
-    crew = Crew(Miner(schedules), [Actor(results)])
+def stage_of(
+    schedules: list[Schedule], results: dict[int, object], *others: dict[int, object]
+) -> tuple[ReconStage, Crew, list[PublishReport]]:
+    crew = Crew(Miner(schedules), [Actor(each) for each in (results, *others)])
     said: list[PublishReport] = []
     telemetry = Telemetry()
     stage = ReconStage(crew, StorageWait(telemetry, 0.0), telemetry, said.append)  # type: ignore[arg-type]
@@ -116,6 +118,16 @@ def test_a_result_is_recorded_and_the_next_job_starts() -> None:
     stage.feed()
     stage.on_done(stage.refs()[0])
     assert crew.miner.published == ["found", "found too"] and stage.idle
+
+
+def test_a_cluster_goes_to_the_idle_reconstructor_that_had_it_last() -> None:
+    again = [Schedule([job(2), job(1)]), Schedule([job(1), job(2)])]
+    stage, crew, _ = stage_of([Schedule([job(1), job(2)]), Schedule(), *again], {1: "a", 2: "b"}, {1: "c", 2: "d"})
+    for _ in range(3):
+        for ref in stage.refs():
+            stage.on_done(ref)
+        stage.feed()
+    assert sorted(map(str, crew.miner.published)) == ["b", "b", "c", "c"]
 
 
 def test_a_reconstructor_that_died_is_replaced_and_its_cluster_counts_a_failure() -> None:
