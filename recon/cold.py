@@ -1,4 +1,4 @@
-"""Cold start: many hypotheses, the best of them refined, with half-turned rivals, one chosen.
+"""Cold start: many hypotheses, the best of them refined, one chosen.
 
 The selection uses held-out scores and how well the finalists can be fitted; no ground truth.
 """
@@ -12,17 +12,16 @@ from functools import partial, reduce
 import torch
 
 from recon.checkpoint import Checkpoint
-from recon.config import ReconConfig
+from recon.config import ReconConfig, Stage
 from recon.contest import best_fit
 from recon.em import Model, assign_folds, run_stage, standing
 from recon.guess import prior_of
-from recon.halfturn import REACH, apply_half_turns, find_half_turns
-from recon.progress import Reporter
+from recon.progress import Reporter, portion
 from recon.realign import realign
 from recon.starts import grouped_starts, guessed_starts
 from recon.types import Views
 from recon.untangle import untangled
-from recon.volume import Hypotheses, build_volumes, join
+from recon.volume import Hypotheses, join
 
 _BEGIN, _CONTEST, _SETTLE, _END = 0.02, 0.5, 0.65, 0.85
 
@@ -44,25 +43,6 @@ class Found:
     round_about: bool = False
     density: torch.Tensor | None = None
     given: bool = False
-
-
-def add_half_turned(
-    poses: Hypotheses,
-    model: Model,
-    config: ReconConfig,
-    generator: torch.Generator,
-    tick: Callable[[float], None] = lambda fraction: None,
-) -> Hypotheses:
-    """Lets every hypothesis compete with itself turned where the half-turn test says so.
-
-    EM alone does not leave a mixture of views and opposite ones; whether the turned rival is better is for the
-    held-out score to say.
-    """
-    folds = assign_folds(len(model.evidence), config.medium.folds, generator, poses.angles.device)
-    volumes = build_volumes(poses, model.evidence, folds, config.medium.resolution, model.distance, model.mirror)
-    turns = torch.stack([find_half_turns(volumes, h, model) for h in range(len(poses))])
-    rivals = join(poses, apply_half_turns(poses, turns))
-    return run_stage(rivals, model, replace(config.medium, rounds=2), generator, tick, REACH)
 
 
 def cold_start(
@@ -139,12 +119,40 @@ def _search(
     poses: Hypotheses, model: Model, config: ReconConfig, generator: torch.Generator, report: Reporter
 ) -> Hypotheses:
     """The finalists of one search, the best first."""
-    poses = run_stage(poses, model, config.coarse, generator, report.span("coarse", 0.0, 0.5))
-    poses = _best(poses, model, config.medium.hypotheses)
-    poses = run_stage(poses, model, config.medium, generator, report.span("medium", 0.5, 0.7))
-    poses = add_half_turned(poses, model, config, generator, report.span("half_turns", 0.7, 0.88))
+    poses = halved(poses, model, config.coarse, config.medium.hypotheses, generator, report.span("coarse", 0.0, 0.5))
+    poses = run_stage(poses, model, config.medium, generator, report.span("medium", 0.5, 0.75))
     poses = _best(poses, model, config.fine.hypotheses)
-    return run_stage(poses, model, config.fine, generator, report.span("fine", 0.88, 1.0))
+    return run_stage(poses, model, config.fine, generator, report.span("fine", 0.75, 1.0))
+
+
+def halved(
+    poses: Hypotheses,
+    model: Model,
+    stage: Stage,
+    least: int,
+    generator: torch.Generator,
+    tick: Callable[[float], None] = lambda fraction: None,
+) -> Hypotheses:
+    """The best of a stage, whose rounds are for those that do well: again and again the worse half is left behind.
+
+    Successive halving (Jamieson and Talwalkar, AISTATS 2016, section 3): for the same time more hypotheses begin.
+
+    Args:
+        poses: hypotheses to begin with.
+        model: views and camera model.
+        stage: its ``halve_after`` says how many rounds each half has to stand.
+        least: hypotheses that stay to the end; as many at most are returned, the best first.
+        generator: source of all randomness.
+        tick: told the fraction done.
+    """
+    done, step = 0, stage.halve_after or stage.rounds
+    while done < stage.rounds:
+        rounds = min(step, stage.rounds - done) if len(poses) > least else stage.rounds - done
+        part = portion(tick, done / stage.rounds, (done + rounds) / stage.rounds)
+        poses = run_stage(poses, model, replace(stage, rounds=rounds), generator, part)
+        done += rounds
+        poses = _best(poses, model, max(least, len(poses) // 2) if done < stage.rounds else least)
+    return poses
 
 
 def _best(poses: Hypotheses, model: Model, count: int) -> Hypotheses:

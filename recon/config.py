@@ -30,6 +30,7 @@ class Stage:
         lean: weight of what single views tell of their azimuths, in standard deviations of a view's scores for each
             nat. Guesses get a search under way; once there is a volume, it knows better.
         tilt: the same of their elevations.
+        halve_after: rounds after which the worse half of the hypotheses is left behind, again and again; 0 for never.
     """
 
     hypotheses: int
@@ -42,6 +43,7 @@ class Stage:
     pixels: int = 16
     lean: float = 0.0
     tilt: float = 0.0
+    halve_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class ReconConfig:
         symmetry: ``mirror`` assumes a left-right symmetric object, ``none`` assumes nothing.
         coarse: random starts on a coarse grid of poses.
         medium: the best of them on a finer grid of poses.
-        fine: the best of those and of their half-turned rivals, on the finest: the finalists of a search.
+        fine: the best of those, on the finest: the finalists of a search.
         trial: short joint refinement of the finalists of all searches, by whose loss one is chosen.
         untangle: views of the chosen hypothesis sorted out where they lie both ways round.
         realign: views of the chosen hypothesis searched anew against refined fields.

@@ -22,8 +22,6 @@ from recon.volume import Hypotheses, Volumes, voxel_index
 
 _CELLS = 12
 _NEAR = (math.radians(20), math.radians(25))
-REACH = math.radians(40)
-"""Azimuth around where the test puts views within which they are searched anew."""
 
 
 def half_turned(angles: Tensor) -> Tensor:
@@ -90,11 +88,6 @@ def consistency(agreement: Tensor) -> float:
     """
     most = torch.linalg.eigvalsh(agreement)[-1].clamp_min(1e-6)
     return float(agreement.sum() / len(agreement) / most)
-
-
-def find_half_turns(volumes: Volumes, h: int, model: Model) -> Tensor:
-    """Views ``(N,)`` of hypothesis ``h`` that lie the other way round than most."""
-    return minority(odd_agreement(volumes, h, model))
 
 
 def apply_half_turns(poses: Hypotheses, turned: Tensor) -> Hypotheses:

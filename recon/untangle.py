@@ -18,7 +18,7 @@ from torch import Tensor
 from recon.config import ReconConfig
 from recon.contest import best_fit
 from recon.em import Model, run_stage
-from recon.halfturn import REACH, apply_half_turns, consistency, minority, odd_agreement
+from recon.halfturn import apply_half_turns, consistency, minority, odd_agreement
 from recon.progress import portion
 from recon.types import Views
 from recon.volume import Hypotheses, build_volumes, join
@@ -27,6 +27,8 @@ _MIXED = 0.3
 """Consistency below which a solution is doubted: those with true cameras have 0.3 to 0.85, mixtures -0.3 to 0.15."""
 _WORTH = 0.02
 """Loss that consistency is worth: a mixture's field, a bit of both, is smooth and therefore fitted a little better."""
+_REACH = math.radians(40)
+"""Azimuth around where the test puts views within which they are searched anew."""
 _SEARCHED = 0.7  # share of the time after which the rival is found, for those who watch
 
 
@@ -80,7 +82,7 @@ def _turned(
         if not wrong.any():
             break
         poses = run_stage(
-            apply_half_turns(poses, wrong[None]), searched, stage, generator, lambda fraction: None, REACH
+            apply_half_turns(poses, wrong[None]), searched, stage, generator, lambda fraction: None, _REACH
         )
         agreement = _agreement(poses, model, folds, config)
         if (found := consistency(agreement)) > most:

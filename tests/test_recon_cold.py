@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,24 +10,43 @@ import torch
 
 from recon import cold
 from recon.checkpoint import Checkpoint
-from recon.cold import add_half_turned, cold_start
-from recon.em import standing
+from recon.cold import cold_start, halved
+from recon.config import Stage
+from recon.em import Model, run_stage, standing
 from recon.geometry import rotation
-from recon.halfturn import apply_half_turns
 from recon.progress import Progress, Reporter
+from recon.starts import grouped_starts
+from recon.volume import Hypotheses
 from tests.recon_scene import SMALL, make_scene, rotation_errors, told, true_poses
 
 
-def test_a_mixture_of_opposite_views_gets_a_consistent_rival() -> None:
-    scene = make_scene(32, noise=0.1)
-    model, poses = true_poses(scene)
-    mixed = apply_half_turns(poses, (torch.arange(32) % 3 == 0)[None])
+@pytest.mark.parametrize(
+    ("halve_after", "heats"), [(0, [(8, 5)]), (1, [(8, 1), (4, 1), (3, 3)]), (2, [(8, 2), (4, 2), (3, 1)])]
+)
+def test_rounds_are_for_the_hypotheses_that_do_well(
+    halve_after: int, heats: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = make_scene(12)
+    model, _ = true_poses(scene)
     generator = torch.Generator().manual_seed(0)
-    found = add_half_turned(mixed, model, SMALL, generator)
-    shares = [np.mean(rotation_errors(rotation(a).double().numpy(), scene.R) < 40) for a in found.angles]
-    assert len(found) == 2
-    assert shares[1] > 0.85 and shares[1] > shares[0]
-    assert standing(found, model)[1] > standing(found, model)[0]
+    run: list[tuple[int, int]] = []
+    found: list[Hypotheses] = []
+
+    def counted(poses: Hypotheses, model: Model, stage: Stage, *rest: Any) -> Hypotheses:
+        run.append((len(poses), stage.rounds))
+        if found:
+            best = standing(found[-1], model).sort(descending=True).values
+            assert torch.equal(standing(poses, model), best[: len(poses)])
+        found.append(run_stage(poses, model, stage, *rest))
+        return found[-1]
+
+    monkeypatch.setattr(cold, "run_stage", counted)
+    ticks: list[float] = []
+    start = grouped_starts(model, SMALL.coarse, 6, generator)
+    best = halved(start, model, replace(SMALL.coarse, halve_after=halve_after), 3, generator, ticks.append)
+    assert run == heats
+    assert torch.equal(standing(best, model), standing(found[-1], model).sort(descending=True).values[:3])
+    assert ticks == sorted(ticks) and len(ticks) == 5 and ticks[-1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("searches", [1, 2])
@@ -38,7 +58,7 @@ def test_progress_covers_the_searches_in_order(searches: int) -> None:
     cold_start(model, SMALL, views, torch.Generator().manual_seed(0), Reporter(ticks.append), Checkpoint())
     assert [tick.fraction for tick in ticks] == sorted(tick.fraction for tick in ticks)
     stages = [stage for stage, _ in groupby(tick.stage for tick in ticks)]
-    assert stages == ["coarse", "medium", "half_turns", "fine"] * searches + ["contest", "settle"]
+    assert stages == ["coarse", "medium", "fine"] * searches + ["contest", "settle"]
 
 
 def test_guesses_that_are_all_wrong_do_not_win_over_a_search_without_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from recon.em import assign_folds
 from recon.geometry import wrap
-from recon.halfturn import apply_half_turns, consistency, find_half_turns, half_turned, odd_agreement
+from recon.halfturn import apply_half_turns, consistency, half_turned, minority, odd_agreement
 from recon.volume import build_volumes
 from tests.recon_scene import make_scene, true_poses
 
@@ -23,7 +23,7 @@ def test_turned_views_are_found() -> None:
     mixed = apply_half_turns(poses, wrong)
     folds = assign_folds(40, 4, torch.Generator().manual_seed(0), torch.device("cpu"))
     volumes = build_volumes(mixed, model.evidence, folds, 20, model.distance, True)
-    found = find_half_turns(volumes, 0, model)
+    found = minority(odd_agreement(volumes, 0, model))
     assert float((found == wrong[0]).float().mean()) > 0.9
     assert found.float().mean() < 0.5
 
