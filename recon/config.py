@@ -143,14 +143,14 @@ class ReconConfig:
     appearance_floor: float = 0.3
     search_floor: float = 0.1
     start_groups: int = 14
-    led_starts: int = 16
+    led_starts: int = 32
     object_fov: float = 28.0
     elevations: tuple[float, float] = (-8.0, 65.0)
     symmetry: Symmetry = "mirror"
-    coarse: Stage = Stage(48, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0)
-    medium: Stage = Stage(6, 3, 4, 24, 5, 20, 128, tilt=0.7)
-    fine: Stage = Stage(4, 2, 5, 36, 6, 32, 128, tilt=0.5)
-    trial: JointStage = JointStage(60, 32, 4000, 8)
+    coarse: Stage = Stage(96, 8, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0, halve_after=2)
+    medium: Stage = Stage(6, 4, 4, 24, 5, 20, 128, tilt=0.7)
+    fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128, tilt=0.5)
+    trial: JointStage = JointStage(30, 32, 2000, 8)
     untangle: Untangling = Untangling()
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     joint: JointStage = JointStage(240, 48, 2600, 8)
@@ -221,10 +221,10 @@ class ReconConfig:
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "draft": {
-        "coarse": Stage(8, 6, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0),
-        "led_starts": 6,
-        "medium": Stage(2, 2, 4, 24, 5, 20, 128, tilt=0.7),
-        "fine": Stage(1, 1, 5, 36, 6, 28, 128, tilt=0.5),
+        "coarse": Stage(32, 8, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0, halve_after=2),
+        "led_starts": 16,
+        "medium": Stage(2, 4, 4, 24, 5, 20, 128, tilt=0.7),
+        "fine": Stage(2, 1, 5, 36, 6, 28, 128, tilt=0.5),
         "trial": JointStage(30, 24, 3000, 8),
         "untangle": Untangling(1, Stage(1, 2, 4, 24, 5, 20, 128, tilt=0.5)),
         "joint": JointStage(60, 32, 6000, 8),
@@ -232,8 +232,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     "quick": {},
     "full": {
-        "coarse": Stage(96, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0),
-        "led_starts": 48,
+        "coarse": Stage(192, 10, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0, halve_after=2),
+        "led_starts": 96,
         "medium": Stage(16, 5, 4, 24, 5, 24, 128, tilt=0.7),
         "fine": Stage(6, 4, 5, 36, 6, 32, 128, tilt=0.5),
         "trial": JointStage(80, 40, 8000, 8),
