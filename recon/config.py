@@ -150,7 +150,7 @@ class ReconConfig:
     coarse: Stage = Stage(96, 8, 3, 24, 3, 14, 128, 8, lean=0.5, tilt=1.0, halve_after=2)
     medium: Stage = Stage(6, 4, 4, 24, 5, 20, 128, tilt=0.7)
     fine: Stage = Stage(3, 2, 5, 36, 6, 32, 128, tilt=0.5)
-    trial: JointStage = JointStage(30, 32, 2000, 8)
+    trial: JointStage = JointStage(30, 24, 3000, 8)
     untangle: Untangling = Untangling()
     realign: Realignment = Realignment(0, JointStage(60, 32, 4000, 8))
     joint: JointStage = JointStage(240, 48, 2600, 8)
