@@ -43,7 +43,7 @@ class Policy:
         register: factor by which a cluster must have grown since its images were last given cameras, for the new ones
             to be registered to its shape meanwhile.
         last: factor that stands for that of fits once the stream has ended, where a fit can see more images than the
-            one before, and for that of searches where a fit sees as many images as it ever will.
+            one before, and for that of searches then, too, and where a fit sees as many images as it ever will.
         ended: nothing more will come.
     """
 
@@ -71,7 +71,8 @@ class Policy:
     def has_more_to_search(self, images: int, searched: int) -> bool:
         """A fit of so many images shows more than what so many were searched in."""
         seen = min(images, self.max_fitted)
-        return seen >= (min(self.search, self.last) if seen == self.max_fitted else self.search) * searched
+        is_last = self.ended or seen == self.max_fitted
+        return seen >= (min(self.search, self.last) if is_last else self.search) * searched
 
     def is_brief(self, images: int) -> bool:
         """A cold start from so many images is not the last search."""

@@ -38,14 +38,14 @@ def challenge(
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
 ) -> tuple[Reconstruction, bool]:
-    """Searches for a solution that fits better than a known one, as briefly as a draft does.
+    """Searches for a solution that fits better than a known one.
 
     Views of the known solution that lie both ways round are sorted out, too.
 
     Args:
         views: as for `reconstruct`; those that the known solution has no cameras of are registered to it.
         known: a reconstruction with the verdict ``shape``.
-        config: defaults to the ``quick`` preset; the search is a draft's, whatever it says of its stages.
+        config: defaults to the ``quick`` preset.
         seed: the same seed gives the same result on the same device.
         device: torch device to compute on.
         progress: told where the work is; it may raise to cancel.
@@ -83,9 +83,8 @@ def _better(
     known: Hypotheses, model: Model, views: Views, config: ReconConfig, generator: torch.Generator, report: Reporter
 ) -> Found:
     """The known solution, or what fits better."""
-    draft = config.drafted()
-    rivals, judged = finalists(model, draft, views, generator, report.part(0.05, 0.6), Checkpoint())
-    best = best_fit(join(known, rivals), judged, views, draft.trial, generator, report.span("contest", 0.6, 0.75))
+    rivals, judged = finalists(model, config, views, generator, report.part(0.05, 0.6), Checkpoint())
+    best = best_fit(join(known, rivals), judged, views, config.trial, generator, report.span("contest", 0.6, 0.75))
     folds = assign_folds(len(views), config.fine.folds, generator, known.angles.device)
     tick = report.span("untangle", 0.75, 0.85)
     return Found(untangled(best, judged, views, folds, config, generator, tick), folds)

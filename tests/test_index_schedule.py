@@ -79,9 +79,8 @@ ENDED = replace(POLICY, last=1.1, max_fitted=40, search=1.5, sure=0.85, ended=Tr
         (ClusterRecord(size=21, attempted_size=20), None),
         (ClusterRecord(size=22, attempted_size=20), "fit"),
         (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.9, searched=20), "fit"),
-        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.8, searched=20), "fit"),
-        (ClusterRecord(size=29, attempted_size=25, version=1, certainty=0.8, searched=20), "fit"),
-        (ClusterRecord(size=30, attempted_size=25, version=1, certainty=0.8, searched=20), "search"),
+        (ClusterRecord(size=22, attempted_size=20, version=1, certainty=0.8, searched=20), "search"),
+        (ClusterRecord(size=28, attempted_size=25, version=1, certainty=0.8, searched=26), "fit"),
         (ClusterRecord(size=59, attempted_size=40), None),  # a fit sees no more than 40 of them
         (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=37), "fit"),
         (ClusterRecord(size=60, attempted_size=40, version=1, certainty=0.8, searched=36), "search"),
