@@ -81,7 +81,7 @@ class ReconConfig(_Section):
     last_growth: float = Field(
         1.1,
         gt=1,
-        description="Stands for growth once the input has ended, for search_growth then and once a fit sees all it can.",
+        description="Stands for growth once the input has ended, for search_growth then or once a fit sees all it can.",
     )
     register_growth: float = Field(
         1.25,
