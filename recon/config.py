@@ -179,7 +179,7 @@ class ReconConfig:
             raise ConfigError(f"elevations must rise within -90 to 90 degrees, not {self.elevations}")
 
     def drafted(self) -> ReconConfig:
-        """The same with the searches of a draft, and fewer steps: for a rival, or where one will be looked for."""
+        """The same with the searches of a draft, and fewer steps: where another search will follow."""
         draft = _PRESETS["draft"]
         trial = replace(draft["trial"], field=self.trial.field)
         joint = replace(self.joint, steps=round(_BRIEF * self.joint.steps))
