@@ -114,14 +114,18 @@ def match(alpha: Tensor, points: Tensor, features: Tensor, evidence: Evidence, m
         model: camera model.
     """
     step = max(1, _AT_ONCE[alpha.device.type != "cpu"] // (alpha.shape[1] * features.shape[1]))
-    parts = zip(torch.split(alpha, step), torch.split(points, step), strict=True)
-    agreement = [agree(some, features_at(there, features), evidence) for some, there in parts]
+    parts, target = zip(torch.split(alpha, step), torch.split(points, step), strict=True), sought(evidence)
+    agreement = [agree(some, features_at(there, features), target) for some, there in parts]
     return overlap_score(alpha, torch.cat(agreement, 1), evidence.masks, model.floor)
 
 
-def agree(alpha: Tensor, seen: Tensor, evidence: Evidence) -> Tensor:
-    """Sum of A M cos ``(N, K)`` of views over silhouettes ``(K, P^2)``; weights ``seen`` ``(K, P^2, C)`` in place."""
-    target = (evidence.features * evidence.masks[..., None]).flatten(1)
+def sought(evidence: Evidence) -> Tensor:
+    """What views show of the object, ``(N, P^2 C)``: features, and 0 outside their masks."""
+    return (evidence.features * evidence.masks[..., None]).flatten(1)
+
+
+def agree(alpha: Tensor, seen: Tensor, target: Tensor) -> Tensor:
+    """Sum of A M cos ``(N, K)`` of `sought` over silhouettes ``(K, P^2)``; weights ``seen`` in place."""
     return target @ seen.mul_(alpha[..., None]).flatten(1).T
 
 

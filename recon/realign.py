@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recon.config import Realignment
-from recon.em import Model, agree, assign_folds, doubt, overlap_score, search_scores
+from recon.em import Model, agree, assign_folds, doubt, overlap_score, search_scores, sought
 from recon.fields import Field, march, occupied, ray_points
 from recon.geometry import pixel_grid, wrap
 from recon.joint import JointFit, refine_carved
@@ -81,9 +81,9 @@ def _searched(
         shown = views.take(others.cpu().numpy())
         fit = refine_carved(poses.of_views(others), part, shown, plan.fit, generator)
         alpha, seen = _render(fit.field, candidates, frames[0], model, evidence.pixels)
-        sought = evidence.select(members).leading(seen.shape[-1])
-        agreement = agree(alpha, F.normalize(seen, dim=-1, eps=1e-3), sought)
-        rendered[members] = overlap_score(alpha, agreement, sought.masks, model.floor)
+        held_out = evidence.select(members).leading(seen.shape[-1])
+        agreement = agree(alpha, F.normalize(seen, dim=-1, eps=1e-3), sought(held_out))
+        rendered[members] = overlap_score(alpha, agreement, held_out.masks, model.floor)
     liked = _standard(scores[0]) + _standard(rendered)
     index = liked.argmax(-1)
     beside = wrap(candidates[:, 0] - poses.angles[0, :, :1]).abs() < _NEAR
